@@ -1,0 +1,2 @@
+// Package l4 moves the bytes: listeners, sessions, relay, PROXY protocol and TLS termination.
+package l4

@@ -1,0 +1,2 @@
+// Package pool answers which node gets a session, and whether it is fit for one.
+package pool
