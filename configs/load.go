@@ -195,4 +195,3 @@ func (e *entry) excuse(name string) {
 	c := e.child(name, e.key)
 	c.bad = true
 }
-
