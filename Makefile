@@ -19,6 +19,9 @@ test: ## every test that needs nothing but Go and this machine
 race: ## the same under the race detector
 	CGO_ENABLED=1 $(GO) test -race -shuffle=on ./...
 
+minio: build ## Sluice in front of a real MinIO cluster of four nodes on loopback; TLS=1: the nodes speak TLS
+	$(GO) run ./cmd/internal/cluster/run -sluice $(BIN) $(if $(TLS),-tls)
+
 lint: ## gofmt, vet, staticcheck, modernizers, tidy
 	@out=$$(gofmt -l .); [ -z "$$out" ] || { echo "gofmt: $$out"; exit 1; }
 	$(GO) vet ./...
@@ -32,4 +35,4 @@ clean: ## remove what make made
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9_-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: build run test race lint clean help
+.PHONY: build run test race minio lint clean help

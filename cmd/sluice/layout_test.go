@@ -35,12 +35,13 @@ var mayImport = map[string]struct{ ours, modules []string }{
 		ours:    []string{"configs", "pool", "l4"},
 		modules: []string{"github.com/prometheus/client_golang"},
 	},
-	"cmd/internal/cluster": {}, // a real MinIO cluster on loopback, as processes
-	"cmd/internal/demo":    {}, // the demo's nodes; Sluice in front of them is wired in cmd/sluice
-	"cmd/internal/verify":  {modules: []string{"github.com/minio/minio-go/v7"}},
+	"cmd/internal/cluster":     {}, // a real MinIO cluster on loopback, as processes; no part of what is shipped
+	"cmd/internal/cluster/run": {ours: []string{"cmd/internal/cluster"}},
+	"cmd/internal/demo":        {}, // the demo's nodes; Sluice in front of them is wired in cmd/sluice
+	"cmd/internal/verify":      {modules: []string{"github.com/minio/minio-go/v7"}},
 	"cmd/sluice": {
 		ours: []string{"configs", "sni", "pool", "l4",
-			"cmd/internal/admin", "cmd/internal/cluster", "cmd/internal/demo", "cmd/internal/verify"},
+			"cmd/internal/admin", "cmd/internal/demo", "cmd/internal/verify"},
 		modules: []string{"github.com/urfave/cli/v2", "github.com/xrash/smetrics",
 			"github.com/schollz/progressbar/v3", "golang.org/x/term"},
 	},

@@ -1,0 +1,108 @@
+//go:build linux
+
+package cluster
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"time"
+)
+
+const (
+	readyPoll    = 200 * time.Millisecond // between two looks at a node that is coming up
+	readyTimeout = 2 * time.Second        // for one answer
+)
+
+// WaitReady returns when the node serves the S3 API and the Console and sees a write quorum of its
+// cluster. It gives up with ctx, and at once where the process has ended; the error then holds the end
+// of the node's log.
+func (n *Node) WaitReady(ctx context.Context) error {
+	client, err := n.cluster.HTTPClient()
+	if err != nil {
+		return err
+	}
+	defer client.CloseIdleConnections()
+
+	tick := time.NewTicker(readyPoll)
+	defer tick.Stop()
+	for {
+		notYet := n.ready(ctx, client)
+		if notYet == nil {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-n.process.Exited():
+			return n.withLog(ErrNodeEnded)
+		case <-ctx.Done():
+			return n.withLog(errors.Join(fmt.Errorf("not ready: %w", context.Cause(ctx)), notYet))
+		}
+	}
+}
+
+// ready asks once. The answer of live alone is not enough: a node that is still starting says 200 too,
+// with a header that says "offline".
+func (n *Node) ready(ctx context.Context, client *http.Client) error {
+	base := n.cluster.Scheme() + "://"
+	for _, url := range []string{
+		base + n.S3.String() + "/minio/health/live",
+		base + n.S3.String() + "/minio/health/cluster",
+		base + n.Console.String() + "/",
+	} {
+		if err := answers(ctx, client, url); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func answers(ctx context.Context, client *http.Client, url string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("GET %s: status %s", url, resp.Status)
+	}
+	if s := resp.Header.Get("X-Minio-Server-Status"); s != "" {
+		return fmt.Errorf("GET %s: the node calls itself %q", url, s)
+	}
+	return nil
+}
+
+// HTTPClient returns a client that trusts the cluster's CA, opens a connection for every request and
+// waits two seconds for an answer. The caller may change it.
+func (c *Cluster) HTTPClient() (*http.Client, error) {
+	t := &http.Transport{DisableKeepAlives: true}
+	if c.CA != "" {
+		roots, err := c.Roots()
+		if err != nil {
+			return nil, err
+		}
+		t.TLSClientConfig = &tls.Config{RootCAs: roots}
+	}
+	return &http.Client{Transport: t, Timeout: readyTimeout}, nil
+}
+
+// Roots is the cluster's CA for a tls.Config. A plain cluster has none: an error.
+func (c *Cluster) Roots() (*x509.CertPool, error) {
+	pem, err := os.ReadFile(c.CA)
+	if err != nil {
+		return nil, fmt.Errorf("the cluster's CA: %w", err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("the cluster's CA: no certificate in %s", c.CA)
+	}
+	return roots, nil
+}

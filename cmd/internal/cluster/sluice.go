@@ -1,0 +1,176 @@
+//go:build linux
+
+package cluster
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"text/template"
+	"time"
+)
+
+// A Front describes a Sluice in front of a cluster: one S3 port and one Console port, and where the
+// nodes speak TLS one more port that is split by server name. The zero value of each field but S3 and
+// Console leaves something out.
+type Front struct {
+	S3, Console []string // addresses routed by port
+	TLS         []string // addresses routed by server name
+	S3Names     []string
+	ConsoleName string
+	Balance     string        // "" is Sluice's default
+	Drain       time.Duration // 0 is Sluice's default
+	Admin       string        // "" turns the admin API off
+}
+
+var frontTemplate = template.Must(template.New("front").Funcs(template.FuncMap{
+	"list": func(v []string) string { // a TOML array; strings as Go quotes them are TOML's basic strings
+		var b bytes.Buffer
+		for i, s := range v {
+			if i > 0 {
+				b.WriteString(", ")
+			}
+			fmt.Fprintf(&b, "%q", s)
+		}
+		return "[" + b.String() + "]"
+	},
+}).Parse(`# Sluice in front of {{len .Nodes}} MinIO nodes; written by the program that started them.
+[admin]
+listen = {{printf "%q" .Admin}}
+{{- if .Drain}}
+
+[timeouts]
+drain = "{{.Drain}}"
+{{- end}}
+
+[[listener]]
+name    = "s3"
+address = {{list .S3}}
+pool    = "s3"
+
+[[listener]]
+name    = "console"
+address = {{list .Console}}
+pool    = "console"
+{{- if .TLS}}
+
+[[listener]]
+name    = "tls"
+address = {{list .TLS}}
+tls     = "passthrough"
+pool    = "s3" # who asks for an address sends no name
+[[listener.route]]
+sni  = {{list .S3Names}}
+pool = "s3"
+[[listener.route]]
+sni  = [{{printf "%q" .ConsoleName}}]
+pool = "console"
+{{- end}}
+{{- range .Pools}}
+
+[[pool]]
+name  = "{{.Name}}"
+nodes = {{list .Nodes}}
+{{- if $.Balance}}
+balance = "{{$.Balance}}"
+{{- end}}
+[pool.check]
+type = "minio"
+{{- if .CheckPort}}
+port = {{.CheckPort}} # the S3 port of the same node: the Console has no health endpoint
+{{- end}}
+{{- if $.CA}}
+tls  = true
+[pool.tls]
+ca = {{printf "%q" $.CA}}
+{{- end}}
+{{- end}}
+`))
+
+type frontPool struct {
+	Name      string
+	Nodes     []string
+	CheckPort uint16
+}
+
+// Config is the TOML of f in front of c.
+func (f Front) Config(c *Cluster) (string, error) {
+	s3, console := frontPool{Name: "s3"}, frontPool{Name: "console", CheckPort: c.Nodes[0].S3.Port()}
+	for _, n := range c.Nodes {
+		s3.Nodes = append(s3.Nodes, n.S3.String())
+		console.Nodes = append(console.Nodes, n.Console.String())
+	}
+	var text bytes.Buffer
+	err := frontTemplate.Execute(&text, struct {
+		Front
+		Nodes []*Node
+		Pools []frontPool
+		CA    string
+	}{f, c.Nodes, []frontPool{s3, console}, c.CA})
+	return text.String(), err
+}
+
+// readyBound is how long Sluice may take to bind a handful of ports on a busy machine.
+const readyBound = 20 * time.Second
+
+// ErrSluiceEnded is in the error of [StartSluice] where the process ended instead of saying "ready".
+var ErrSluiceEnded = errors.New("sluice: the process ended before it was ready")
+
+// StartSluice runs `binary run -c config` and returns once it has said that it is ready. What it prints
+// goes to stdout and stderr as it comes. The process is the launcher's to end, at the latest.
+func StartSluice(ctx context.Context, l *Launcher, binary, config string, stdout, stderr io.Writer) (*Process, error) {
+	if _, err := os.Stat(binary); err != nil {
+		return nil, fmt.Errorf("%w: run `make build` first", err)
+	}
+	ready := &readyWriter{to: stdout, seen: make(chan struct{})}
+	cmd := exec.Command(binary, "run", "-c", config)
+	cmd.Dir, cmd.Stdout, cmd.Stderr = filepath.Dir(config), ready, stderr
+	p, err := l.Start("sluice", cmd)
+	if err != nil {
+		return nil, fmt.Errorf("start %s: %w", binary, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, readyBound)
+	defer cancel()
+	select {
+	case <-ready.seen:
+		return p, nil
+	case <-p.Exited():
+		return nil, ErrSluiceEnded
+	case <-ctx.Done():
+		p.Kill()
+		return nil, fmt.Errorf("sluice did not say \"ready\" within %s: %w", readyBound, context.Cause(ctx))
+	}
+}
+
+// A readyWriter passes everything on and notices the line that begins with "ready".
+type readyWriter struct {
+	to   io.Writer
+	seen chan struct{} // closed once
+
+	once sync.Once
+	line []byte // as much of the current line as is needed
+}
+
+// Write implements io.Writer.
+func (w *readyWriter) Write(p []byte) (int, error) {
+	const word = "ready"
+	for _, c := range p {
+		if c == '\n' {
+			w.line = w.line[:0]
+			continue
+		}
+		if len(w.line) < len(word) {
+			w.line = append(w.line, c)
+		}
+		if string(w.line) == word {
+			w.once.Do(func() { close(w.seen) })
+		}
+	}
+	return w.to.Write(p)
+}
