@@ -45,11 +45,14 @@ var mayImport = map[string]struct{ ours, modules []string }{
 		modules: []string{"github.com/urfave/cli/v2", "github.com/xrash/smetrics",
 			"github.com/schollz/progressbar/v3", "golang.org/x/term"},
 	},
-	"bench": {}, // a black box: it drives the built binary
+	"cmd/sluice/e2e": {ours: []string{"cmd/internal/cluster"}}, // tests only: the binary in front of that cluster
+	"bench":          {},                                       // a black box: it drives the built binary
 }
 
 // testModules may be used by the tests of every package.
-var testModules = []string{"golang.org/x/sys"}
+var testModules = []string{
+	"golang.org/x/sys", "github.com/minio/minio-go/v7", "github.com/chromedp", "github.com/rogpeppe/go-internal",
+}
 
 // notInCode are packages of the standard library that stay out of what is shipped, and why.
 var notInCode = map[string]string{

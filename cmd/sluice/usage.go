@@ -188,7 +188,10 @@ func optionsFirst(commands []*cli.Command, args []string) []string {
 			continue
 		}
 		options = append(options, word)
-		if takesValue(commands[i].Flags, strings.TrimLeft(word, "-")) && len(words) > 1 {
+		if takesValue(commands[i].Flags, strings.TrimLeft(word, "-")) {
+			if len(words) == 1 {
+				return options // the parser will say that the value is missing
+			}
 			options, words = append(options, words[1]), words[1:]
 		}
 	}

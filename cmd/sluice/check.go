@@ -1,0 +1,73 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/sluicelb/sluice/configs"
+	"github.com/urfave/cli/v2"
+)
+
+func checkCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "check",
+		Usage:     "read a configuration and name every mistake in it",
+		UsageText: "sluice check -c FILE",
+		Description: `The file is read exactly as run and reload read it, and nothing is done. Every problem is one line:
+
+  sluice.toml:12:8: error: listener[0].pool (listener "s3"): what is wrong; what would be right
+
+Warnings are printed too, and are no failure.
+Exit codes: 0 the file can be used, 1 it cannot, 2 wrong use.`,
+		Flags: []cli.Flag{configFlag()},
+		Action: func(c *cli.Context) error {
+			path, err := configPath(c)
+			if err != nil {
+				return err
+			}
+			cfg, err := loadConfig(c.App.ErrWriter, path)
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(c.App.Writer, "%s: ok, %s, %s\n", path,
+				counted(len(cfg.Listeners), "listener"), counted(len(cfg.Pools), "pool"))
+			return err
+		},
+	}
+}
+
+func configFlag() cli.Flag {
+	return &cli.StringFlag{Name: "config", Aliases: []string{"c"}, Usage: "the configuration, `FILE`"}
+}
+
+// configPath is the file that -c names.
+func configPath(c *cli.Context) (string, error) {
+	path := c.String("config")
+	switch {
+	case path == "" && c.NArg() == 1:
+		return "", badUse(c, fmt.Sprintf("did you mean -c %q?", c.Args().First()), "which configuration?")
+	case path == "":
+		return "", badUse(c, "name it with -c FILE", "which configuration?")
+	}
+	return path, wantArgs(c, 0, "")
+}
+
+// loadConfig reads a configuration and prints all that there is to say about it. Its error has
+// therefore been told.
+func loadConfig(stderr io.Writer, path string) (*configs.Config, error) {
+	cfg, problems := configs.Load(path)
+	for _, p := range problems.Problems {
+		fmt.Fprintln(stderr, p)
+	}
+	if problems.Err() != nil {
+		return nil, errTold{exitFailed}
+	}
+	return cfg, nil
+}
+
+func counted(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
