@@ -1,0 +1,316 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sluicelb/sluice/configs"
+)
+
+// Set owns all pools and nodes of a process over all reloads. Make one with [NewSet].
+//
+// All methods are safe for concurrent use. Locks are taken in the order Set.mu or Set.ejecting, then
+// Node.mu; no pick takes any, and onEvent is called under none.
+type Set struct {
+	// CheckHeader, if set, gives the PROXY header that a check sends first to nodes of a pool with this
+	// proxy setting (other than off): LOCAL, in the version they expect. Set it before the first Prepare.
+	CheckHeader func(configs.ProxyOut) []byte
+
+	log     *slog.Logger
+	onEvent func(Event)
+	began   time.Time
+	lookup  func(ctx context.Context, host string) ([]netip.Addr, error)
+	fake    func(ctx context.Context, n *Node) (Verdict, string) // tests only
+
+	wg       sync.WaitGroup // watches of nodes and resolvers
+	current  atomic.Pointer[[]*Pool]
+	ejecting sync.Mutex // makes counting the ejected and ejecting one more a single step
+
+	mu      sync.Mutex // guards the fields below, and every registered entry
+	entries map[entryKey]*entry
+	retired map[nodeKey]*Node // gone from their pools, with sessions left
+	closed  bool
+}
+
+// NewSet returns a set without pools. Every transition of a node is logged to log and then given to
+// onEvent, which may be nil. onEvent is called by the goroutine that made the transition (a check, a
+// timer, or whoever called SetAdmin, Dialed or Silent), one at a time for each node's health but not in order
+// between nodes; it must not block.
+func NewSet(log *slog.Logger, onEvent func(Event)) *Set {
+	s := &Set{
+		log: log, onEvent: onEvent, began: time.Now(),
+		entries: make(map[entryKey]*entry), retired: make(map[nodeKey]*Node),
+	}
+	s.lookup = func(ctx context.Context, host string) ([]netip.Addr, error) {
+		return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	}
+	s.current.Store(new([]*Pool))
+	return s
+}
+
+// uptime is a monotonic clock that fits an atomic integer.
+func (s *Set) uptime() time.Duration { return time.Since(s.began) }
+
+// Pools lists the current pools in the order of the configuration. The slice must not be changed.
+func (s *Set) Pools() []*Pool { return *s.current.Load() }
+
+// Retired lists the nodes that are in no pool any more and still have sessions, in no order.
+func (s *Set) Retired() []*Node {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.forgetLocked()
+	var nodes []*Node
+	for _, n := range s.retired {
+		nodes = append(nodes, n)
+	}
+	return nodes
+}
+
+// Next is a prepared configuration: pools that can be asked already but are not checked yet. It holds
+// nothing that must be released.
+type Next struct {
+	set   *Set
+	pools []*Pool
+	fresh map[entryKey]*entry // not yet in the set
+}
+
+// Prepare makes pools of cfgs around the nodes that exist already, by pool name and address. It reads
+// the TLS files of the checks and asks for host names that are new, all at once and for at most
+// [firstLookup]; a name without an answer is no error. Nothing starts, and nothing in use changes.
+// All that is wrong is reported at once.
+func (s *Set) Prepare(cfgs []*configs.Pool) (*Next, error) {
+	next := &Next{set: s, fresh: make(map[entryKey]*entry)}
+	var errs []error
+	for _, cfg := range cfgs {
+		p, err := s.newPool(cfg)
+		if err == nil && next.Pool(cfg.Name) != nil {
+			err = errors.New("there are two of that name")
+		}
+		if err == nil {
+			err = next.enter(p)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("pool %q: %w", cfg.Name, err))
+			continue
+		}
+		next.pools = append(next.pools, p)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	next.resolve()
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range next.pools {
+		p.fill(next.entryLocked)
+	}
+	return next, nil
+}
+
+func (s *Set) newPool(cfg *configs.Pool) (*Pool, error) {
+	probes, err := newProbes(cfg, s.CheckHeader)
+	if err != nil {
+		return nil, err
+	}
+	if probes != nil {
+		probes.fake = s.fake
+	}
+	return &Pool{
+		set: s, cfg: cfg, probes: probes, draw: rand.Uint64N,
+		timed: cfg.SlowStart > 0 || cfg.Balance == configs.LeastBytes,
+	}, nil
+}
+
+// enter makes a slot of p for every configured node, and an entry for those that are new.
+func (next *Next) enter(p *Pool) error {
+	seen := make(map[string]bool)
+	var errs []error
+	for _, text := range slices.Concat(p.cfg.Nodes, p.cfg.Backup) {
+		if seen[text] {
+			continue // a backup may be listed among the nodes too
+		}
+		seen[text] = true
+		e, err := next.set.newEntry(entryKey{pool: p.cfg.Name, text: text})
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		p.slots = append(p.slots, slot{
+			key: e.key, weight: weightOf(p.cfg, text), backup: slices.Contains(p.cfg.Backup, text),
+		})
+		next.set.mu.Lock()
+		_, known := next.set.entries[e.key]
+		next.set.mu.Unlock()
+		if !known {
+			next.fresh[e.key] = e
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func weightOf(cfg *configs.Pool, text string) uint64 {
+	if w, ok := cfg.Weights[text]; ok {
+		return uint64(min(max(w, 0), maxWeight)) * weightUnit
+	}
+	return 100 * weightUnit
+}
+
+// Pool is the prepared pool of that name, or nil. It is what [Set.Pools] lists after Commit.
+func (next *Next) Pool(name string) *Pool {
+	i := slices.IndexFunc(next.pools, func(p *Pool) bool { return p.Name() == name })
+	if i < 0 {
+		return nil
+	}
+	return next.pools[i]
+}
+
+// entryLocked finds an entry in the set, or among those that are to enter it. Set.mu must be held.
+func (next *Next) entryLocked(key entryKey) *entry {
+	if e := next.set.entries[key]; e != nil {
+		return e
+	}
+	return next.fresh[key]
+}
+
+// Discard says that the configuration is not wanted. It is the other end of a Next beside Commit; today
+// there is nothing to release.
+func (next *Next) Discard() {}
+
+// Commit makes the pools current: their nodes are checked and their host names resolved from now on.
+// Nodes that are in no pool any more are retired. It does nothing on a closed set. Commit what was
+// prepared last; an older Next is a configuration that was overtaken.
+func (next *Next) Commit() {
+	s := next.set
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return
+	}
+	var events []Event
+	wanted := make(map[entryKey]bool)
+	for _, p := range next.pools {
+		for _, slot := range p.slots {
+			wanted[slot.key] = true
+			if s.entries[slot.key] == nil {
+				e := next.fresh[slot.key]
+				if e == nil { // another Commit in between has dropped it
+					e, _ = s.newEntry(slot.key) // it was parsed before
+				}
+				events = append(events, s.addLocked(e)...)
+			}
+		}
+	}
+	for key, e := range s.entries {
+		if !wanted[key] {
+			events = append(events, s.dropLocked(e)...)
+		}
+	}
+	s.current.Store(&next.pools)
+	for _, p := range next.pools {
+		s.assembleLocked(p)
+	}
+	s.forgetLocked()
+	s.mu.Unlock()
+	s.emit(events...)
+}
+
+// fill builds the roster of p from its entries. Members that stay keep their turn.
+func (p *Pool) fill(find func(entryKey) *entry) {
+	r, old := &roster{}, p.roster.Load()
+	for _, slot := range p.slots {
+		if e := find(slot.key); e != nil {
+			r.nodes = append(r.nodes, e.nodes...)
+		}
+	}
+	r.members = make([]member, len(r.nodes))
+	for i, n := range r.nodes {
+		at := slices.IndexFunc(p.slots, func(s slot) bool { return s.key == n.key.entryKey })
+		m := &r.members[i]
+		m.node, m.weight, m.backup = n, p.slots[at].weight, p.slots[at].backup
+		m.turn.Store(old.turnOf(n, p.turn.Load()))
+	}
+	p.roster.Store(r)
+}
+
+// turnOf is where a node stood in the round robin, or now.
+func (r *roster) turnOf(n *Node, now uint64) uint64 {
+	if r != nil {
+		if i := slices.Index(r.nodes, n); i >= 0 {
+			return r.members[i].turn.Load()
+		}
+	}
+	return now
+}
+
+// assembleLocked gives p its members and gets them checked as p says. s.mu must be held.
+func (s *Set) assembleLocked(p *Pool) {
+	p.fill(func(key entryKey) *entry { return s.entries[key] })
+	for _, n := range p.roster.Load().nodes {
+		n.join(p, p.probes.probe(n))
+	}
+}
+
+// retireLocked takes a node out of service. s.mu must be held.
+func (s *Set) retireLocked(n *Node) []Event {
+	n.retire("no longer listed")
+	if !n.Addr().IsValid() {
+		return nil // it only stood for a name
+	}
+	s.retired[n.key] = n
+	return []Event{n.event(KindMember, "", "removed", "no longer listed")}
+}
+
+// forgetLocked drops retired nodes without sessions. s.mu must be held.
+func (s *Set) forgetLocked() {
+	for key, n := range s.retired {
+		if n.Sessions() <= 0 {
+			delete(s.retired, key)
+		}
+	}
+}
+
+// Close stops every check and resolver and waits for them. Picks still work; nothing is checked.
+func (s *Set) Close() {
+	s.mu.Lock()
+	s.closed = true
+	for _, e := range s.entries {
+		e.stopResolving()
+		for _, n := range e.nodes {
+			n.retire("closed")
+		}
+	}
+	s.mu.Unlock()
+	s.wg.Wait()
+}
+
+// emit logs transitions and passes them on. No lock may be held.
+func (s *Set) emit(events ...Event) {
+	for _, e := range events {
+		s.log.LogAttrs(context.Background(), e.level(), "node "+string(e.Kind),
+			slog.String("pool", e.Pool), slog.String("node", e.Name),
+			slog.String("old", e.Old), slog.String("new", e.New), slog.String("reason", e.Reason))
+		if s.onEvent != nil {
+			s.onEvent(e)
+		}
+	}
+}
+
+func (e *Event) level() slog.Level {
+	switch {
+	case e.Kind == KindMember:
+		return slog.LevelDebug
+	case e.New == Down.String(), e.New == "ejected", e.New == "failing":
+		return slog.LevelWarn
+	}
+	return slog.LevelInfo
+}
