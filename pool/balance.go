@@ -50,9 +50,10 @@ func currentTurn(turn, pool, step uint64) uint64 {
 
 // view is what a balance may know of a candidate.
 type view struct {
-	weight uint64 // effective, above 0
-	load   uint64 // sessions or bytes, by the balance
-	middle uint64 // of the next step in the round robin
+	weight uint64  // effective, above 0
+	load   uint64  // sessions or bytes, by the balance
+	middle uint64  // of the next step in the round robin
+	score  float64 // of the source balance only
 }
 
 // byTurn reports whether it is a's turn before b's.
@@ -72,112 +73,122 @@ func byLoad(a, b view) bool {
 	return byTurn(a, b)
 }
 
-// choose walks the members again and picks among those of the best tier. It returns the member and
-// the turn the choice was made on, or nil if states changed since the first walk.
-func (q *question) choose(r *roster, f findings) (*member, uint64) {
-	switch q.pool.cfg.Balance {
-	case configs.Source:
-		return q.bySource(r, f)
-	case configs.Random:
-		return q.byDraw(r, f)
+// choose picks among the free members of the lowest tier that has one.
+func (q *question) choose(r *roster) candidate {
+	if q.pool.cfg.Balance == configs.Random {
+		return q.byDraw(r)
 	}
-	less := byLoad
-	if q.pool.cfg.Balance == configs.RoundRobin {
-		less = byTurn
-	}
-	var (
-		best  *member
-		turn  uint64
-		least view
-	)
+	best := candidate{tier: noTier}
 	for i := range r.members {
 		m := &r.members[i]
-		if q.tier(m, nil) != f.best {
+		t := q.tier(m)
+		if t > best.tier || t == noTier || !q.free(m) {
 			continue
 		}
-		v, t := q.view(m)
-		if best == nil || less(v, least) {
-			best, turn, least = m, t, v
+		c := q.candidate(m, t)
+		if t < best.tier || q.before(&c, &best) {
+			best = c
 		}
 	}
-	return best, turn
+	return best
 }
 
-// view reads what the balance may know of m, and the turn m stands at.
-func (q *question) view(m *member) (view, uint64) {
-	v := view{weight: m.effective(q.pool, q.now)}
-	turn := m.turn.Load()
-	step := turnUnit / v.weight
-	v.middle = currentTurn(turn, q.pool.turn.Load(), step) + step/2
+// candidate reads what the balance may know of m.
+func (q *question) candidate(m *member, t tier) candidate {
+	c := candidate{member: m, tier: t, turn: m.turn.Load()}
+	c.weight = q.effective(m)
+	step := m.step
+	if c.weight != m.weight {
+		step = turnUnit / c.weight
+	}
+	c.middle = currentTurn(c.turn, q.pool.turn.Load(), step) + step/2
 	switch q.pool.cfg.Balance {
 	case configs.LeastBytes:
-		v.load = m.node.recent(q.now)
+		c.load = m.node.recent(q.now)
+	case configs.Source:
+		c.score = score(q.hash, m.node.hash, c.weight)
 	default:
-		v.load = uint64(max(m.node.sessions.Load(), 0))
+		c.load = uint64(max(m.node.sessions.Load(), 0))
 	}
-	return v, turn
+	return c
+}
+
+// before reports whether a is the better choice.
+func (q *question) before(a, b *candidate) bool {
+	switch q.pool.cfg.Balance {
+	case configs.RoundRobin:
+		return byTurn(a.view, b.view)
+	case configs.Source:
+		return a.score > b.score
+	}
+	return byLoad(a.view, b.view)
 }
 
 // byDraw draws two different members by weight and takes the one with fewer sessions for its weight.
-func (q *question) byDraw(r *roster, f findings) (*member, uint64) {
-	first := q.drawn(r, f, nil, q.pool.draw(f.weight))
-	if first == nil {
-		return nil, 0
+func (q *question) byDraw(r *roster) candidate {
+	for range pickAttempts {
+		t, total := q.weigh(r)
+		if t == noTier {
+			break
+		}
+		first := q.drawn(r, t, nil, q.pool.draw(total))
+		if first.member == nil {
+			continue // all that were weighed are gone
+		}
+		if first.weight >= total {
+			return first
+		}
+		second := q.drawn(r, t, first.member, q.pool.draw(total-first.weight))
+		if second.member == nil || byLoad(first.view, second.view) {
+			return first
+		}
+		return second
 	}
-	a, aturn := q.view(first)
-	if f.weight <= a.weight {
-		return first, aturn
-	}
-	second := q.drawn(r, f, first, q.pool.draw(f.weight-a.weight))
-	if second == nil {
-		return first, aturn
-	}
-	b, bturn := q.view(second)
-	if byLoad(b, a) {
-		return second, bturn
-	}
-	return first, aturn
+	return candidate{tier: noTier}
 }
 
-// drawn is the candidate, other than not, in whose share of the weight at falls.
-func (q *question) drawn(r *roster, f findings, not *member, at uint64) *member {
+// weigh finds the lowest tier that has a free member, and the weight of all free members in it.
+func (q *question) weigh(r *roster) (tier, uint64) {
+	best, total := noTier, uint64(0)
+	for i := range r.members {
+		m := &r.members[i]
+		t := q.tier(m)
+		if t > best || t == noTier || !q.free(m) {
+			continue
+		}
+		if t < best {
+			best, total = t, 0
+		}
+		total += q.effective(m)
+	}
+	return best, total
+}
+
+// drawn is the candidate, other than not, in whose share of the weight at falls. If states have
+// changed since the weight was summed up it is the last one before, or nobody.
+func (q *question) drawn(r *roster, t tier, not *member, at uint64) candidate {
 	var found *member
 	for i := range r.members {
 		m := &r.members[i]
-		if m == not || q.tier(m, nil) != f.best {
+		if m == not || q.tier(m) != t || !q.free(m) {
 			continue
 		}
 		found = m
-		weight := m.effective(q.pool, q.now)
+		weight := q.effective(m)
 		if at < weight {
 			break
 		}
 		at -= weight
 	}
-	return found
+	if found == nil {
+		return candidate{tier: noTier}
+	}
+	return q.candidate(found, t)
 }
 
-// bySource is weighted rendezvous hashing: every node has a score for every client, the highest wins.
-// When a node goes, only its own clients move; when it returns, they come back. The scores depend on
-// addresses alone, so two Sluices with the same nodes choose alike.
-func (q *question) bySource(r *roster, f findings) (*member, uint64) {
-	client := hashAddr(q.client)
-	var (
-		best *member
-		most float64
-	)
-	for i := range r.members {
-		m := &r.members[i]
-		if q.tier(m, nil) != f.best {
-			continue
-		}
-		s := score(client, m.node.hash, m.effective(q.pool, q.now))
-		if best == nil || s > most {
-			best, most = m, s
-		}
-	}
-	return best, 0
-}
+// The source balance is weighted rendezvous hashing: every node has a score for every client, the
+// highest wins. When a node goes, only its own clients move; when it returns, they come back. The scores
+// depend on addresses alone, so two Sluices with the same nodes choose alike.
 
 // score is the rendezvous score of a node for a client: -weight/ln(u) with u uniform in (0,1) from
 // both hashes, which gives each node a share of clients in proportion to its weight.

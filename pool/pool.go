@@ -74,10 +74,12 @@ type roster struct {
 
 // member is a node as one pool sees it. Members lie side by side because every pick walks them all.
 type member struct {
-	node   *Node
-	weight uint64 // in [weightUnit]s; 0: only when no other node can take the session
-	backup bool
-	turn   atomic.Uint64 // where this member stands in the round robin
+	node       *Node
+	turn       atomic.Uint64 // where this member stands in the round robin
+	weight     uint64        // in [weightUnit]s, at least 1
+	step       uint64        // turnUnit / weight
+	backup     bool
+	weightless bool // configured with weight 0
 }
 
 // Name is the pool's name in the configuration.
@@ -112,147 +114,141 @@ const pickAttempts = 8
 // An invalid client is a client without an address: the source balance sends all of them to one node.
 func (p *Pool) Pick(client netip.Addr, tried []*Node) (*Node, error) {
 	r := p.roster.Load()
-	ask := question{pool: p, client: client, tried: tried}
+	q := question{pool: p, tried: tried}
+	if p.cfg.Balance == configs.Source {
+		q.hash = hashAddr(client)
+	}
 	if p.timed {
-		ask.now = p.set.uptime()
+		q.now = p.set.uptime()
 	}
 	for attempt := range pickAttempts {
-		found := ask.survey(r)
-		if found.best == noTier {
-			return nil, found.why()
+		c := q.answer(r)
+		if c.member == nil {
+			return nil, q.why(r)
 		}
-		m, turn := ask.choose(r, found)
-		if m == nil {
-			continue // states moved between the two walks
-		}
-		if p.take(m, turn, ask.now, attempt == pickAttempts-1) {
-			return m.node, nil
+		if q.take(&c, attempt == pickAttempts-1) {
+			return c.member.node, nil
 		}
 	}
 	return nil, ErrFull // others took the last free place each time
 }
 
-// take reserves a session on m and moves its turn on. It reports false if another pick changed what
-// the choice was made on; force accepts that, but never exceeds sessions_per_node.
-func (p *Pool) take(m *member, turn uint64, now time.Duration, force bool) bool {
-	limit := int64(p.cfg.SessionsPerNode)
-	if held := m.node.sessions.Add(1); limit > 0 && held > limit {
-		m.node.sessions.Add(-1)
+// question is one pick: what it was asked, and the rules that hold for it.
+type question struct {
+	pool  *Pool
+	tried []*Node
+	hash  uint64        // of the client, for the source balance
+	now   time.Duration // only if the pool is timed
+	rules rules
+}
+
+// candidate is a member that may be picked, and what the choice is made on.
+type candidate struct {
+	member *member
+	tier   tier
+	view
+	turn uint64 // as it was read
+}
+
+// answer chooses a member; none if its member is nil. Almost always some node is available and one walk
+// is enough: the census that finds out whether other rules hold comes only where they can.
+func (q *question) answer(r *roster) candidate {
+	q.rules = rules{}
+	c := q.choose(r)
+	if c.member != nil && q.pool.cfg.FailOpen <= 0 {
+		return c
+	}
+	var all census
+	for i := range r.members {
+		m := &r.members[i]
+		all.add(m.node.load(), m.backup)
+	}
+	if q.rules = all.rules(q.pool.cfg.FailOpen); q.rules == (rules{}) {
+		return c
+	}
+	return q.choose(r)
+}
+
+// tier is where m stands for this question.
+func (q *question) tier(m *member) tier {
+	return q.rules.tier(m.node.load(), m.backup, m.weightless)
+}
+
+// free reports whether m can take one more session, and this one.
+func (q *question) free(m *member) bool {
+	return !q.full(m) && (len(q.tried) == 0 || !slices.Contains(q.tried, m.node))
+}
+
+func (q *question) full(m *member) bool {
+	limit := int64(q.pool.cfg.SessionsPerNode)
+	return limit > 0 && m.node.sessions.Load() >= limit
+}
+
+// take reserves a session on the chosen node and moves its turn on. It reports false if another pick
+// changed what the choice was made on; force accepts that, but never exceeds sessions_per_node.
+func (q *question) take(c *candidate, force bool) bool {
+	m, n := c.member, c.member.node
+	limit := int64(q.pool.cfg.SessionsPerNode)
+	if held := n.sessions.Add(1); limit > 0 && held > limit {
+		n.sessions.Add(-1)
 		return false
 	}
-	if p.cfg.Balance != configs.Source {
-		start := currentTurn(turn, p.turn.Load(), m.step(p, now))
-		if !m.turn.CompareAndSwap(turn, start+m.step(p, now)) && !force {
-			m.node.sessions.Add(-1)
+	if q.pool.cfg.Balance != configs.Source {
+		step := m.step
+		if c.weight != m.weight {
+			step = turnUnit / c.weight
+		}
+		now := q.pool.turn.Load()
+		start := currentTurn(c.turn, now, step)
+		if !m.turn.CompareAndSwap(c.turn, start+step) && !force {
+			n.sessions.Add(-1)
 			return false
 		}
-		if seen := p.turn.Load(); int64(start-seen) > 0 {
-			p.turn.CompareAndSwap(seen, start) // a lost race means that others moved it on
+		if int64(start-now) > 0 {
+			q.pool.turn.CompareAndSwap(now, start) // a lost race means that others moved it on
 		}
 	}
-	m.node.picks.Add(1)
+	n.picks.Add(1)
 	return true
 }
 
-// question is one pick: what both of its walks need to know.
-type question struct {
-	pool   *Pool
-	client netip.Addr
-	tried  []*Node
-	now    time.Duration
-	rules  rules
-}
-
-// findings are what the first walk of a pick learns.
-type findings struct {
-	best   tier
-	weight uint64 // of all candidates in the best tier
-
-	nodes, unresolved, maint, full, tried int
-}
-
-// survey walks all members: it finds the rules that hold now, and the best tier that has a candidate.
-func (q *question) survey(r *roster) findings {
-	var c census
+// why names the reason that says most about a pick without a candidate: what stopped nodes that would
+// have been considered comes before what the pool is.
+func (q *question) why(r *roster) error {
+	full, tried, maint, unresolved := 0, 0, 0, 0
 	for i := range r.members {
 		m := &r.members[i]
-		c.add(m.node.load(), m.backup)
-	}
-	q.rules = c.rules(q.pool.cfg.FailOpen)
-
-	f := findings{best: noTier}
-	for i := range r.members {
-		m := &r.members[i]
-		f.nodes++
-		t := q.tier(m, &f)
-		if t == noTier || t > f.best {
-			continue
-		}
-		if t < f.best {
-			f.best, f.weight = t, 0
-		}
-		f.weight += m.effective(q.pool, q.now)
-	}
-	return f
-}
-
-// tier is where m stands for this question. A member that can't be used at all is noted in f, which
-// may be nil.
-func (q *question) tier(m *member, f *findings) tier {
-	st := m.node.load()
-	t := q.rules.tier(st, m.backup, m.weight == 0)
-	limit := int64(q.pool.cfg.SessionsPerNode)
-	full := limit > 0 && m.node.sessions.Load() >= limit
-	tried := len(q.tried) > 0 && slices.Contains(q.tried, m.node)
-	if f != nil {
-		switch {
+		switch st := m.node.load(); {
 		case st.unresolved():
-			f.unresolved++
+			unresolved++
 		case st.admin() == Maint:
-			f.maint++
-		case tried:
-			f.tried++
-		case full:
-			f.full++
+			maint++
+		case slices.Contains(q.tried, m.node):
+			tried++
+		case q.full(m):
+			full++
 		}
 	}
-	if full || tried {
-		return noTier
-	}
-	return t
-}
-
-// why names the reason that says most about a pick without a candidate: what this session did comes
-// before what the pool is.
-func (f *findings) why() error {
 	switch {
-	case f.nodes == 0:
+	case len(r.members) == 0:
 		return ErrEmpty
-	case f.full > 0:
+	case full > 0:
 		return ErrFull
-	case f.tried > 0:
+	case tried > 0:
 		return ErrTried
-	case f.maint > 0 && f.maint+f.unresolved == f.nodes:
+	case maint > 0 && maint+unresolved == len(r.members):
 		return ErrMaint
-	case f.unresolved == f.nodes:
+	case unresolved == len(r.members):
 		return ErrUnresolved
 	}
 	return ErrNoNode
 }
 
 // effective is the weight that counts now: less than the configured one while the node starts slowly.
-// A weight of zero counts as one unit among its like.
-func (m *member) effective(p *Pool, now time.Duration) uint64 {
-	if m.weight == 0 {
-		return 1
-	}
-	if p.cfg.SlowStart <= 0 {
+func (q *question) effective(m *member) uint64 {
+	slow := q.pool.cfg.SlowStart
+	if slow <= 0 {
 		return m.weight
 	}
-	return ramp(m.weight, now-time.Duration(m.node.began.Load()), p.cfg.SlowStart)
-}
-
-// step is how far one session moves the member's turn on.
-func (m *member) step(p *Pool, now time.Duration) uint64 {
-	return turnUnit / m.effective(p, now)
+	return ramp(m.weight, q.now-time.Duration(m.node.began.Load()), slow)
 }

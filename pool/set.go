@@ -236,7 +236,9 @@ func (p *Pool) fill(find func(entryKey) *entry) {
 	for i, n := range r.nodes {
 		at := slices.IndexFunc(p.slots, func(s slot) bool { return s.key == n.key.entryKey })
 		m := &r.members[i]
-		m.node, m.weight, m.backup = n, p.slots[at].weight, p.slots[at].backup
+		m.node, m.backup = n, p.slots[at].backup
+		m.weight, m.weightless = max(p.slots[at].weight, 1), p.slots[at].weight == 0
+		m.step = turnUnit / m.weight
 		m.turn.Store(old.turnOf(n, p.turn.Load()))
 	}
 	p.roster.Store(r)

@@ -200,9 +200,15 @@ func (n *Node) recent(now time.Duration) uint64 {
 	value := math.Float64frombits(d.value.Load())
 	since := now - time.Duration(at)
 	if since >= sampleEvery && d.at.CompareAndSwap(at, int64(now)) {
-		value = value*math.Exp2(-float64(since)/float64(halfLife)) + float64(burden-d.seen.Swap(burden))
+		value = decayed(value, float64(burden-min(d.seen.Swap(burden), burden)), float64(since)/float64(halfLife))
 		d.value.Store(math.Float64bits(value))
 		return uint64(value)
 	}
 	return uint64(value) + burden - min(d.seen.Load(), burden)
+}
+
+// decayed is a total after so many half-lives, with fresh burden that came evenly over that time.
+func decayed(total, fresh, halfLives float64) float64 {
+	left := math.Exp2(-halfLives)
+	return total*left + fresh*(1-left)/(halfLives*math.Ln2)
 }
