@@ -29,10 +29,13 @@ lint: ## gofmt, vet, staticcheck, modernizers, tidy
 	$(GO) fix -diff ./...
 	$(GO) mod tidy -diff
 
+bench: build ## the benchmark against HAProxy, nginx and others (an hour; quiet machine, root): bench/README.md
+	$(GO) run ./bench -out bench
+
 clean: ## remove what make made
 	rm -rf bin dist artifacts
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9_-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: build run test race minio lint clean help
+.PHONY: bench build run test race minio lint clean help

@@ -1,0 +1,123 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"math"
+	"slices"
+)
+
+// findings are the samples of one scenario, in order: what tables, bars and plots are made from.
+type findings struct {
+	scenario scenario
+	peers    []string            // in the order of peers()
+	samples  map[string][]sample // by peer, in the order of rounds
+	base     string              // the peer whose ratio to the others is shown: sluice
+}
+
+// find sorts samples of one scenario. Peers come in the order given.
+func find(s scenario, order []string, base string, samples []sample) findings {
+	f := findings{scenario: s, base: base, samples: map[string][]sample{}}
+	for _, x := range samples {
+		f.samples[x.Peer] = append(f.samples[x.Peer], x)
+	}
+	for _, p := range order {
+		if len(f.samples[p]) > 0 {
+			f.peers = append(f.peers, p)
+		}
+	}
+	return f
+}
+
+// values returns one figure of a peer, a value for each round; with added, less what direct had in that round.
+func (f findings) values(peer string, fig figure) []float64 {
+	var v []float64
+	for i, s := range f.samples[peer] {
+		x, ok := s.Figures[fig.key]
+		if !ok {
+			return nil
+		}
+		if fig.added {
+			direct := f.samples["direct"]
+			if i >= len(direct) {
+				return nil
+			}
+			x -= direct[i].Figures[fig.key]
+		}
+		v = append(v, x)
+	}
+	return v
+}
+
+// ratio compares the base with a peer, round by round.
+func (f findings) ratio(peer string, fig figure) spread {
+	return spreadOf(ratios(f.values(f.base, fig), f.values(peer, fig)))
+}
+
+// best returns the member of a family with the lowest median, of haproxy and nginx together for "best"; "" if none was measured.
+func (f findings) best(fam string, fig figure) string {
+	best, low := "", math.Inf(1)
+	for _, p := range f.peers {
+		member := family(p) == fam || fam == "best" && slices.Contains([]string{"haproxy", "nginx"}, family(p))
+		if !member {
+			continue
+		}
+		if m := spreadOf(f.values(p, fig)).Median; m < low {
+			best, low = p, m
+		}
+	}
+	return best
+}
+
+// latency returns all latencies of a peer, of every round.
+func (f findings) latency(peer string) *hist {
+	var h hist
+	for _, s := range f.samples[peer] {
+		if s.Latency != nil {
+			h.merge(s.Latency)
+		}
+	}
+	return &h
+}
+
+// verdict is a bar held against what was found.
+type verdict struct {
+	bar     bar
+	figure  figure
+	against string // the peer that was the better of its family
+	ratio   spread
+	known   bool // both were measured
+	met     bool
+}
+
+// verdicts holds every bar of the scenario against the findings.
+func (f findings) verdicts() []verdict {
+	var out []verdict
+	for _, b := range f.scenario.bars {
+		v := verdict{bar: b}
+		for _, fig := range f.scenario.figures {
+			if fig.key == b.figure {
+				v.figure = fig
+			}
+		}
+		v.against = f.best(b.peer, v.figure)
+		v.ratio = f.ratio(v.against, v.figure)
+		v.known = !math.IsNaN(v.ratio.Median)
+		v.met = v.known && (v.ratio.Median < b.most || !b.below && v.ratio.Median == b.most)
+		out = append(out, v)
+	}
+	return out
+}
+
+// String is a line for a terminal: the bar, what was found, and the verdict.
+func (v verdict) String() string {
+	word, rel := "NOT MET", "at most"
+	if v.met {
+		word = "met"
+	}
+	if v.bar.below {
+		rel = "below"
+	}
+	return fmt.Sprintf("%s: %s %s %s of %s: %s", word, v.figure.title, rel, number(v.bar.most), v.against, ranged(v.ratio))
+}
