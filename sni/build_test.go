@@ -126,8 +126,7 @@ func records(msg []byte, size int) []byte {
 func built(exts ...[]byte) []byte { return records(message(exts...), maxRecord) }
 
 // payload is what the records of a well-formed hello hold.
-func payload(t testing.TB, hello []byte) []byte {
-	t.Helper()
+func payload(hello []byte) []byte {
 	var msg []byte
 	for len(hello) > 0 {
 		n := recordHeader + int(hello[3])<<8 + int(hello[4])

@@ -133,7 +133,7 @@ func TestRefragmented(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			msg := payload(t, s.bytes[:s.HelloBytes])
+			msg := payload(s.bytes[:s.HelloBytes])
 			check := func(data []byte) {
 				t.Helper()
 				want.Size, want.Records = len(data), len(recordTypes(data))
@@ -153,7 +153,7 @@ func TestRefragmented(t *testing.T) {
 
 // TestRefragmentedAndSplit has both at once: few bytes to a record, any bytes to a read.
 func TestRefragmentedAndSplit(t *testing.T) {
-	msg := payload(t, realHello(t, "go126_tls12"))
+	msg := payload(realHello(t, "go126_tls12"))
 	for _, size := range []int{1, 3, 7, 64} {
 		data := records(msg, size)
 		want, err := parse(data)
@@ -259,7 +259,7 @@ func TestBehind(t *testing.T) {
 		}
 	}
 	// The same in one record: the message counts, the rest of its record belongs to Size.
-	msg := payload(t, hello)
+	msg := payload(hello)
 	both := record(typeHandshake, 0x0301, slices.Concat(msg, msg))
 	got, err := parse(both)
 	if err != nil || got.Name != want.Name || got.Size != len(both) {

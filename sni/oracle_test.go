@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 )
@@ -51,8 +50,9 @@ var differences = []struct {
 		"trailing dot",
 		"Chromium sends it when the user types it, other balancers pass it on, and only crypto/tls refuses it: " +
 			"taken here, so that nodes that understand it can be reached",
-		func(_ []byte, ours Hello, err error) bool {
-			return err == nil && strings.HasSuffix(ours.ServerName, ".")
+		func(data []byte, ours Hello, err error) bool {
+			// Not ServerName: a long one is cut.
+			return err == nil && bytes.HasSuffix(rawName(data[:ours.Size]), []byte("."))
 		},
 	},
 	{
@@ -70,6 +70,32 @@ var differences = []struct {
 			return err != nil && slices.ContainsFunc(recordVersions(data), func(v uint16) bool { return v>>8 != 3 })
 		},
 	},
+}
+
+// rawName is the host name in a hello that was taken.
+func rawName(hello []byte) (name cursor) {
+	rest := extensionsOf(hello)
+	var typ uint16
+	var nameType uint8
+	var data, list cursor
+	for rest.uint16(&typ) && rest.vector16(&data) {
+		if typ != extServerName || !data.vector16(&list) {
+			continue
+		}
+		for list.uint8(&nameType) && list.vector16(&data) {
+			if nameType == 0 {
+				return data
+			}
+		}
+	}
+	return nil
+}
+
+// extensionsOf is the extension block of a hello that was taken.
+func extensionsOf(hello []byte) (exts cursor) {
+	c := cursor(payload(hello))
+	_ = c.skip(handshakeHeader+2+32) && c.vector8(nil) && c.vector16(nil) && c.vector8(nil) && c.vector16(&exts)
+	return exts
 }
 
 // recordTypes lists the types of the records at the front of data.
