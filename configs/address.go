@@ -31,7 +31,7 @@ func splitHostPort(s, example string) (host string, port uint16, bad *flaw) {
 	}
 	colon := strings.LastIndexByte(s, ':')
 	if colon < 0 || strings.HasSuffix(s, "]") {
-		if _, err := strconv.ParseUint(s, 10, 16); err == nil {
+		if _, err := strconv.ParseUint(s, 10, 16); err == nil && strings.HasPrefix(example, ":") {
 			return "", 0, flawf(fmt.Sprintf("did you mean %q?", ":"+s), "%q has no host", s)
 		}
 		return "", 0, flawf(hint, "%s has no port", clipped(s))

@@ -83,7 +83,7 @@ func (f *file) unknown(table, e *entry, t reflect.Type) {
 		f.keyErr(e, "no such key", fmt.Sprintf("%q belongs in %s", e.name, strings.Join(home, " or ")))
 		return
 	}
-	f.keyErr(e, "no such key", suggest(e.name, have))
+	f.keyErr(e, "no such key", "known here: "+list(have))
 }
 
 // value reads the value of e into v, which keeps its default if it cannot.
@@ -155,7 +155,12 @@ func (f *file) byKind(e *entry, v reflect.Value) {
 func (f *file) text1(e *entry, v reflect.Value) {
 	s, ok := e.data.(string)
 	if !ok {
-		f.wrongType(e, "a string", fmt.Sprintf("write it in quotes: %q", fmt.Sprint(e.data)))
+		right := ""
+		switch e.data.(type) {
+		case int64, float64, bool:
+			right = fmt.Sprintf("write it in quotes: \"%v\"", e.data)
+		}
+		f.wrongType(e, "a string", right)
 		return
 	}
 	if set := words[v.Type()]; set != nil && !slices.Contains(set, s) {

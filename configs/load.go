@@ -81,6 +81,8 @@ type file struct {
 	report  *Report
 	lines   []int          // offsets where they begin
 	entries map[any]*entry // where each *Listener, *Pool and so on came from
+
+	addresses int // that ellipses were expanded to so far
 }
 
 // parse builds the tree of entries. If the text is no TOML it reports that and returns nil.

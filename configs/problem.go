@@ -100,9 +100,9 @@ func suggest(word string, have []string) string {
 	return "have " + list(have)
 }
 
-// oneOf is suggest for values of a fixed set.
+// oneOf is suggest for values of a fixed set. What is short, such as "1.1", is no slip.
 func oneOf(word string, have []string) string {
-	if best, ok := closest(word, have); ok {
+	if best, ok := closest(word, have); ok && (len(word) > 3 || strings.EqualFold(word, best)) {
 		return fmt.Sprintf("did you mean %q?", best)
 	}
 	quoted := make([]string, len(have))
