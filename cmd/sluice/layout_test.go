@@ -45,8 +45,11 @@ var mayImport = map[string]struct{ ours, modules []string }{
 		modules: []string{"github.com/urfave/cli/v2", "github.com/xrash/smetrics",
 			"github.com/schollz/progressbar/v3", "golang.org/x/term"},
 	},
-	"cmd/sluice/e2e": {ours: []string{"cmd/internal/cluster"}}, // tests only: the binary in front of that cluster
-	"bench":          {},                                       // a black box: it drives the built binary
+	"cmd/sluice/e2e": { // a black box as well, behind a build tag
+		ours:    []string{"cmd/internal/cluster"},
+		modules: []string{"github.com/minio/minio-go/v7", "github.com/chromedp/chromedp", "github.com/chromedp/cdproto"},
+	},
+	"bench": {}, // a black box: it drives the built binary
 }
 
 // testModules may be used by the tests of every package.

@@ -67,9 +67,13 @@ func (p *Process) Wait(ctx context.Context) (code int, err error) {
 	return 0, fmt.Errorf("%s ended: %w", p.Name, p.err)
 }
 
-// PeakRSS is the largest resident size the process has had, in bytes: VmHWM of proc_pid_status(5).
-func (p *Process) PeakRSS() (int64, error) {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.PID()))
+// PeakRSS is the largest resident size the process has had; see the function.
+func (p *Process) PeakRSS() (int64, error) { return PeakRSS(p.PID()) }
+
+// PeakRSS is the largest resident size that a process has had, in bytes: VmHWM of
+// proc_pid_status(5).
+func PeakRSS(pid int) (int64, error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, err
 	}
@@ -79,7 +83,7 @@ func (p *Process) PeakRSS() (int64, error) {
 			return kib << 10, err
 		}
 	}
-	return 0, fmt.Errorf("no VmHWM in /proc/%d/status", p.PID())
+	return 0, fmt.Errorf("no VmHWM in /proc/%d/status", pid)
 }
 
 // tailBytes is where [Tail] begins to look: twenty lines of MinIO's or Sluice's log fit several times.

@@ -27,6 +27,7 @@ type Front struct {
 	Balance     string        // "" is Sluice's default
 	Drain       time.Duration // 0 is Sluice's default
 	Admin       string        // "" turns the admin API off
+	Without     *Node         // left out of the pools; nil: all are in
 }
 
 var frontTemplate = template.Must(template.New("front").Funcs(template.FuncMap{
@@ -40,7 +41,7 @@ var frontTemplate = template.Must(template.New("front").Funcs(template.FuncMap{
 		}
 		return "[" + b.String() + "]"
 	},
-}).Parse(`# Sluice in front of {{len .Nodes}} MinIO nodes; written by the program that started them.
+}).Parse(`# Sluice in front of MinIO nodes; written by the program that started them.
 [admin]
 listen = {{printf "%q" .Admin}}
 {{- if .Drain}}
@@ -103,16 +104,18 @@ type frontPool struct {
 func (f Front) Config(c *Cluster) (string, error) {
 	s3, console := frontPool{Name: "s3"}, frontPool{Name: "console", CheckPort: c.Nodes[0].S3.Port()}
 	for _, n := range c.Nodes {
+		if n == f.Without {
+			continue
+		}
 		s3.Nodes = append(s3.Nodes, n.S3.String())
 		console.Nodes = append(console.Nodes, n.Console.String())
 	}
 	var text bytes.Buffer
 	err := frontTemplate.Execute(&text, struct {
 		Front
-		Nodes []*Node
 		Pools []frontPool
 		CA    string
-	}{f, c.Nodes, []frontPool{s3, console}, c.CA})
+	}{f, []frontPool{s3, console}, c.CA})
 	return text.String(), err
 }
 

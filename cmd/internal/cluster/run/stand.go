@@ -114,7 +114,7 @@ Try, in another terminal:
   {{.MC}}
   mc alias set lb {{.S3}} {{.Cluster.User}} {{.Cluster.Password}}
   mc ping lb --count 3
-  mc mb lb/films
+  mc mb --ignore-existing lb/films
   head -c 64M /dev/urandom | mc pipe --quiet lb/films/one
   mc stat lb/films/one
 {{- if .Names}}

@@ -1,0 +1,106 @@
+//go:build e2e && linux
+
+package e2e
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/sluicelb/sluice/cmd/internal/cluster"
+)
+
+var balancerName = flag.String("balancer", "sluice", "what stands in front of the nodes: sluice, or haproxy as a control")
+
+// What TestMain prepares, once, for all tests.
+var (
+	suite    context.Context // ends at the first SIGINT or SIGTERM
+	binaries cluster.Binaries
+	sluice   string         // the binary under test
+	block    *cluster.Block // the addresses of the cluster and the balancer
+	launcher = cluster.NewLauncher()
+)
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if f := flag.Lookup("test.list"); f.Value.String() != "" {
+		os.Exit(m.Run())
+	}
+	code, err := run(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+	}
+	os.Exit(code)
+}
+
+// run prepares, runs the tests and leaves nothing behind, however they end. Only a second signal stops
+// it from that, and then what is left dies with this process.
+func run(m *testing.M) (code int, err error) {
+	var stop context.CancelFunc
+	suite, stop = signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	defer launcher.Close()
+
+	if sluice, err = build(); err != nil {
+		return 1, err
+	}
+	if binaries, err = cluster.Install(suite, os.Stderr); err != nil {
+		return 1, err
+	}
+	if block, err = cluster.Reserve(); err != nil {
+		return 1, err
+	}
+	defer block.Close()
+	defer func() { err = errors.Join(err, closeStage()) }()
+
+	done := make(chan int, 1)
+	go func() { done <- m.Run() }()
+	select {
+	case code = <-done:
+		return code, nil
+	case <-suite.Done():
+		return 1, errors.New("interrupted: ending everything that was started")
+	}
+}
+
+// build makes bin/sluice as `make build` does, so that what is tested is what the tree says.
+func build() (string, error) {
+	root, err := cluster.ModuleRoot()
+	if err != nil {
+		return "", err
+	}
+	binary := filepath.Join(root, "bin", "sluice")
+	cmd := exec.Command("make", "build")
+	cmd.Dir, cmd.Stdout, cmd.Stderr = root, os.Stderr, os.Stderr
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("make build: %w", err)
+	}
+	return binary, nil
+}
+
+// missing ends a test for want of something that the machine does not have. Where SLUICE_NO_SKIP is
+// set that is a failure: a skip must not pass for a success.
+func missing(t *testing.T, format string, args ...any) {
+	t.Helper()
+	if os.Getenv("SLUICE_NO_SKIP") != "" {
+		t.Fatalf("SLUICE_NO_SKIP is set, and: "+format, args...)
+	}
+	t.Skipf(format, args...)
+}
+
+// need finds a program, or ends the test.
+func need(t *testing.T, program string) string {
+	t.Helper()
+	path, err := exec.LookPath(program)
+	if err != nil {
+		missing(t, "needs %s: %v", program, err)
+	}
+	return path
+}
