@@ -2,8 +2,9 @@
 // defaults, how it is loaded and what is refused. The files that ship with Sluice (examples, units,
 // dashboards) lie beside the code, so that a test can load every one of them.
 //
-// Use [Load]; the [Config] it returns is complete (every default filled in, every reference resolved
-// by name) and is not changed afterwards, so it may be shared freely.
+// Use [Load], and print the [Report] that comes with the [Config]. The Config is complete (every default
+// filled in, every reference resolved by name, every ellipsis written out) and is not changed
+// afterwards, so it may be shared freely.
 //
 // It does not act on anything it reads: no socket is opened, no name looked up, no certificate parsed.
 package configs
@@ -75,7 +76,7 @@ type Timeouts struct {
 // Listener is where clients connect: addresses that share one set of rules.
 type Listener struct {
 	Name      string         `toml:"name"`
-	Address   []string       `toml:"address"` // host:port; an empty host is dual stack
+	Address   []string       `toml:"address"` // host:port; no host: both families, 0.0.0.0: IPv4 only, [::]: IPv6 only
 	Pool      string         `toml:"pool"`    // for all that no route takes; "" on a routed listener: refuse
 	TLS       Mode           `toml:"tls"`
 	ProxyFrom []netip.Prefix `toml:"proxy_from"` // peers that must open with a PROXY header; nobody else is believed
@@ -101,7 +102,7 @@ type Listener struct {
 
 // Route sends hellos that ask for certain names to a pool.
 type Route struct {
-	SNI  []string `toml:"sni"`  // "host.example" or "*.example", which takes any number of labels
+	SNI  []string `toml:"sni"`  // "host.example" or "*.example", which takes any number of labels; lower case, no dot at the end
 	ALPN []string `toml:"alpn"` // if given, the hello must offer one of these as well
 	Pool string   `toml:"pool"`
 
@@ -137,7 +138,7 @@ type ECHKey struct {
 // Pool is a named set of nodes and how sessions are spread over them.
 type Pool struct {
 	Name            string         `toml:"name"`
-	Nodes           []string       `toml:"nodes"` // host:port after the ellipses are expanded
+	Nodes           []string       `toml:"nodes"` // host:port or srv:_service._proto.name, once ellipses are expanded; in lower case, addresses in their short form
 	Balance         Balance        `toml:"balance"`
 	Proxy           ProxyOut       `toml:"proxy"`
 	Source          string         `toml:"source"` // "", "client", or a local address
@@ -147,7 +148,7 @@ type Pool struct {
 	Backup          []string       `toml:"backup"` // used only when no other is available
 	SlowStart       time.Duration  `toml:"slow_start"`
 	Hedge           float64        `toml:"hedge"`   // share of timeouts.dial after which a second node is dialled in parallel; 0: never
-	Weights         map[string]int `toml:"weights"` // by address; absent: 100
+	Weights         map[string]int `toml:"weights"` // by address, as in Nodes; absent: 100, 0: no new sessions
 
 	Check Check   `toml:"check"`
 	Eject Eject   `toml:"eject"`
@@ -162,7 +163,7 @@ type Check struct {
 	Path       string        `toml:"path"`   // http and minio
 	Host       string        `toml:"host"`   // http and minio: the Host header; "": the node's address
 	Status     []int         `toml:"status"` // http: what is healthy; empty: 200 to 399
-	Port       int           `toml:"port"`   // 0: the node's own
+	Port       int           `toml:"port"`   // 0: the node's own; of type minio, 9000 for a node at 9001 (a Console)
 	Interval   time.Duration `toml:"interval"`
 	Fast       time.Duration `toml:"fast_interval"` // while a state is changing; 0: a quarter of Interval
 	Timeout    time.Duration `toml:"timeout"`

@@ -32,7 +32,7 @@ var words = map[reflect.Type][]string{
 var tables = map[reflect.Type]func() any{
 	reflect.TypeFor[Listener]():   func() any { return DefaultListener() },
 	reflect.TypeFor[Pool]():       func() any { return DefaultPool() },
-	reflect.TypeFor[ClientAuth](): func() any { return &ClientAuth{Mode: ClientAuthRequire} },
+	reflect.TypeFor[ClientAuth](): func() any { return DefaultClientAuth() },
 }
 
 // table reads e, which is a table, into the struct that into points to.
@@ -111,7 +111,7 @@ func (f *file) value(e *entry, v reflect.Value) {
 func (f *file) byKind(e *entry, v reflect.Value) {
 	switch v.Kind() {
 	case reflect.String:
-		f.text1(e, v)
+		f.str(e, v)
 	case reflect.Bool:
 		if b, ok := e.data.(bool); ok {
 			v.SetBool(b)
@@ -151,8 +151,8 @@ func (f *file) byKind(e *entry, v reflect.Value) {
 	}
 }
 
-// text1 reads a string, and one of a fixed set.
-func (f *file) text1(e *entry, v reflect.Value) {
+// str reads a string, and one of a fixed set.
+func (f *file) str(e *entry, v reflect.Value) {
 	s, ok := e.data.(string)
 	if !ok {
 		right := ""
@@ -215,8 +215,8 @@ func (f *file) mapping(e *entry, v reflect.Value) {
 }
 
 func newTable(t reflect.Type) any {
-	if make := tables[t]; make != nil {
-		return make()
+	if filled := tables[t]; filled != nil {
+		return filled()
 	}
 	return reflect.New(t).Interface()
 }

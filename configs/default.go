@@ -31,6 +31,11 @@ func DefaultListener() *Listener {
 	return &Listener{Relay: RelayAuto, MinVersion: TLS12, ALPN: []string{"http/1.1"}}
 }
 
+// DefaultClientAuth returns what is asked of clients where nothing more is said.
+func DefaultClientAuth() *ClientAuth {
+	return &ClientAuth{Mode: ClientAuthRequire}
+}
+
 // DefaultPool returns a pool that says nothing of its own.
 func DefaultPool() *Pool {
 	return &Pool{

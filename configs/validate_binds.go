@@ -42,7 +42,11 @@ func (f *file) validateBinds(root *entry, cfg *Config) {
 			if !first.overlaps(b.bind) {
 				continue
 			}
-			f.err(b.at, fmt.Sprintf("%q overlaps %q, which is bound on line %d", b.text, first.text, f.position(first.at.value).Line), "bind each address once")
+			where := fmt.Sprintf("which is bound on line %d", f.position(first.at.value).Line)
+			if first.at.data == nil {
+				where = "which is the default of " + first.at.path()
+			}
+			f.err(b.at, fmt.Sprintf("%q overlaps %q, %s", b.text, first.text, where), "bind each address once")
 			break
 		}
 	}

@@ -87,15 +87,20 @@ func (f *file) validateRoutes(l *Listener) {
 	}
 }
 
-// shadow returns the one of the routes before r that takes every hello which r would, for a name that
-// they share: it asks for no ALPN, or for all that r does.
+// shadow returns the route before r that leaves it nothing, for a name that they share, or nil. The
+// order among them is that of sni.Table: those that ask for ALPN as they stand in the file, and the one
+// that does not after them all, wherever it stands.
 func shadow(before []*Route, r *Route) *Route {
+	left := slices.Clone(r.ALPN)
 	for _, first := range before {
-		if len(first.ALPN) == 0 || first == r {
+		if first == r || len(first.ALPN) == 0 && len(r.ALPN) == 0 {
 			return first
 		}
-		missed := func(protocol string) bool { return !slices.Contains(first.ALPN, protocol) }
-		if len(r.ALPN) > 0 && !slices.ContainsFunc(r.ALPN, missed) {
+		if len(r.ALPN) == 0 {
+			continue
+		}
+		left = slices.DeleteFunc(left, func(protocol string) bool { return slices.Contains(first.ALPN, protocol) })
+		if len(left) == 0 {
 			return first
 		}
 	}
