@@ -18,8 +18,8 @@ const (
 	readyTimeout = 2 * time.Second        // for one answer
 )
 
-// WaitReady returns when the node serves the S3 API and the Console and sees a write quorum of its
-// cluster. It gives up with ctx, and at once where the process has ended; the error then holds the end
+// WaitReady returns when the node serves the S3 API and the Console and sees every drive of its cluster:
+// with another node down it waits for that one too. It gives up with ctx, and at once where the process has ended; the error then holds the end
 // of the node's log.
 func (n *Node) WaitReady(ctx context.Context) error {
 	client, err := n.cluster.HTTPClient()
@@ -46,12 +46,14 @@ func (n *Node) WaitReady(ctx context.Context) error {
 }
 
 // ready asks once. The answer of live alone is not enough: a node that is still starting says 200 too,
-// with a header that says "offline".
+// with a header that says "offline". That of cluster is not either: it says 200 while the node sees a
+// write quorum, and after a restart nodes take seconds to see each other's drives again. With
+// maintenance=true it says 200 only if the cluster could do without one more, so if all is in place.
 func (n *Node) ready(ctx context.Context, client *http.Client) error {
 	base := n.cluster.Scheme() + "://"
 	for _, url := range []string{
 		base + n.S3.String() + "/minio/health/live",
-		base + n.S3.String() + "/minio/health/cluster",
+		base + n.S3.String() + "/minio/health/cluster?maintenance=true",
 		base + n.Console.String() + "/",
 	} {
 		if err := answers(ctx, client, url); err != nil {

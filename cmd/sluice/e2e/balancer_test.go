@@ -30,6 +30,7 @@ type settings struct {
 	balance string        // "roundrobin" or "leastconn"
 	drain   time.Duration // 0: the balancer's own
 	without *cluster.Node // left out of the pools
+	broken  bool          // the file is not a configuration
 }
 
 // balance starts the balancer that the flag names, in front of the cluster on stage. It is killed at
@@ -96,6 +97,9 @@ func (b *sluiceBalancer) write(with settings) error {
 	text, err := f.Config(b.stage.cluster)
 	if err != nil {
 		return err
+	}
+	if with.broken {
+		text = "this is no configuration\n" + text
 	}
 	return os.WriteFile(b.config, []byte(text), 0o644)
 }

@@ -56,29 +56,44 @@ func (s *stage) transport(t *testing.T) *http.Transport {
 	return tr
 }
 
-// s3Client returns a minio-go client that reaches the cluster through the balancer. retries is the
-// number of attempts it makes of each request; 0 leaves that to minio-go (ten).
-func (s *stage) s3Client(t *testing.T, tr http.RoundTripper, retries int) *minio.Client {
+// s3Client returns a minio-go client that reaches the cluster through the balancer. attempts is how
+// often it tries each request; 0 leaves that to minio-go (ten).
+func (s *stage) s3Client(t *testing.T, tr http.RoundTripper, attempts int) *minio.Client {
 	t.Helper()
-	client, err := minio.New(s.s3Host(), &minio.Options{
-		Creds:      credentials.NewStaticV4(s.cluster.User, s.cluster.Password, ""),
-		Secure:     s.mode == byName,
-		Transport:  tr,
-		Region:     "us-east-1", // saves a request that is not the test's
-		MaxRetries: retries,
-	})
+	client, err := minio.New(s.s3Host(), s.options(tr, attempts))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return client
 }
 
-// bucket makes one for the test and removes it, with all that is in it, at the end.
-func bucket(t *testing.T, client *minio.Client, name string) string {
+func (s *stage) options(tr http.RoundTripper, attempts int) *minio.Options {
+	return &minio.Options{
+		Creds:      credentials.NewStaticV4(s.cluster.User, s.cluster.Password, ""),
+		Secure:     s.mode == byName,
+		Transport:  tr,
+		Region:     "us-east-1", // saves a request that is not the test's
+		MaxRetries: attempts,
+	}
+}
+
+// bucket makes one for the test and removes it, with all that is in it, at the end. Both are asked of
+// the first node directly: they are not what is tested.
+func (s *stage) bucket(t *testing.T, name string) string {
 	t.Helper()
-	if err := client.MakeBucket(t.Context(), name, minio.MakeBucketOptions{}); err != nil {
+	direct, err := minio.New(s.cluster.Nodes[0].S3.String(), s.options(s.transport(t), 0))
+	if err != nil {
 		t.Fatal(err)
 	}
+	if err := direct.MakeBucket(t.Context(), name, minio.MakeBucketOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx := context.WithoutCancel(t.Context())
+		if err := direct.RemoveBucketWithOptions(ctx, name, minio.RemoveBucketOptions{ForceDelete: true}); err != nil {
+			t.Errorf("remove bucket %s: %v", name, err)
+		}
+	})
 	return name
 }
 

@@ -106,6 +106,9 @@ func (b *haproxyBalancer) write(with settings) error {
 	}); err != nil {
 		return err
 	}
+	if with.broken {
+		text.WriteString("this is no configuration\n")
+	}
 	return os.WriteFile(b.config, text.Bytes(), 0o644)
 }
 

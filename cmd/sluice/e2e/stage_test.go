@@ -42,6 +42,9 @@ func testAll(t *testing.T, m mode) {
 		{"Health", testHealth},
 		{"Spread", testSpread},
 		{"BigObject", testBigObject},
+		{"Kill", testKill},
+		{"Drain", testDrain},
+		{"Reload", testReload},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s.waitReady(t) // an earlier test may have ended nodes and started them again
