@@ -69,6 +69,9 @@ func fieldsOf(t reflect.Type) map[string]int {
 
 // unknown reports a key that the schema does not have.
 func (f *file) unknown(table, e *entry, t reflect.Type) {
+	if f.full() {
+		return
+	}
 	var have []string
 	for name := range fieldsOf(t) {
 		have = append(have, name)

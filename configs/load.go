@@ -56,6 +56,9 @@ func shortened(err error) error {
 	return err
 }
 
+// maxProblems bounds what is reported. A file with more is refused, even if these are all warnings.
+const maxProblems = 500
+
 // parse is Parse with a choice of the keys that are refused as not yet supported.
 func parse(name, text string, refused []refusal) (*Config, *Report) {
 	text = strings.TrimPrefix(text, "\ufeff")
@@ -65,6 +68,9 @@ func parse(name, text string, refused []refusal) (*Config, *Report) {
 	if root := f.parse(); root != nil {
 		f.table(root, cfg)
 		f.validate(root, cfg)
+	}
+	if f.full() {
+		f.syntax(len(f.text), fmt.Sprintf("there are more than these %d problems", maxProblems), "")
 	}
 	f.report.sort()
 	if f.report.Err() != nil {
@@ -175,7 +181,13 @@ func (f *file) warn(e *entry, what, right string) {
 	}
 }
 
+// full says that nothing more is reported, so that what would be need not be found.
+func (f *file) full() bool { return len(f.report.Problems) >= maxProblems }
+
 func (f *file) add(e *entry, at int, warning bool, what, right string) {
+	if f.full() {
+		return
+	}
 	f.report.Problems = append(f.report.Problems, Problem{
 		Pos: f.position(at), Warning: warning, Key: e.path(), Owner: e.owner(), What: what, Right: right,
 	})

@@ -277,6 +277,35 @@ func TestText(t *testing.T) {
 	}
 }
 
+// TestBounds reads files of the greatest size that put many of one thing into it: each is answered
+// with a bounded number of problems, the last of which is named here.
+func TestBounds(t *testing.T) {
+	many := func(head, format string) string {
+		b := []byte(head)
+		for i := 1; len(b) < maxFile-100; i++ {
+			b = fmt.Appendf(b, format, i)
+		}
+		return string(b)
+	}
+	for _, tt := range []struct{ name, text, want string }{
+		{"unknown keys", many("", "key%d = 1\n"), "there are more than these 500 problems"},
+		{"unknown pools", many("", "[[listener]]\nname = 'l%[1]d'\naddress = ':%[1]d'\npool = 'x%[1]d'\n[[pool]]\nname = 'q%[1]d'\n"), "there are more than these 500 problems"},
+		{"addresses", many("[[listener]]\naddress = [", "'[2001:db8::%x]:9000',") + "]", "these are more than 1024 addresses"},
+		{"routes", many("[[listener]]\ntls = 'passthrough'\n", "[[listener.route]]\nsni = ['a']\nalpn = ['x%d']\n"), "these are more than 4096 routes"},
+		{"weights", many("[[pool]]\nnodes = ['h{1...4096}:1']\n[pool.weights]\n", "'h{1...4096}:%d' = 1\n"), "the addresses of this file are more than 131072, each time counted that one is written"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, report := parse("x.toml", tt.text, everything)
+			if got := len(report.Problems); got > maxProblems+1 {
+				t.Errorf("got %d problems", got)
+			}
+			if !slices.ContainsFunc(report.Errors(), func(p Problem) bool { return p.What == tt.want }) {
+				t.Errorf("got no %q in %d problems", tt.want, len(report.Problems))
+			}
+		})
+	}
+}
+
 // TestUnsupported wants each refused key to exist, under the name that entry.kind gives it.
 func TestUnsupported(t *testing.T) {
 	known := slices.Collect(maps.Keys(schemaKeys()))

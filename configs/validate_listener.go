@@ -34,6 +34,10 @@ func (f *file) validateListener(t *entry, l *Listener) {
 	case l.Pool == "" && !routed:
 		f.err(t.at("pool"), "there is neither a route nor a pool, so every session would be refused", "set pool, or write [[listener.route]]")
 	}
+	if len(l.Routes) > maxRoutes {
+		f.err(t.at("route"), fmt.Sprintf("these are more than %d routes", maxRoutes), "name several names in one route")
+		return
+	}
 	f.validateRoutes(l)
 	f.validateTermination(t, l)
 }
@@ -54,6 +58,9 @@ func (f *file) validateClients(t *entry, l *Listener) {
 		}
 	}
 }
+
+// maxRoutes bounds the routes of a listener, each of which is compared with those of the same name.
+const maxRoutes = 4096
 
 // validateRoutes checks what each route asks for, and that it can be reached.
 func (f *file) validateRoutes(l *Listener) {

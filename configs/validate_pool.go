@@ -66,7 +66,7 @@ const maxAddresses = 1 << 17
 
 // expanded returns the addresses that a pattern stands for, or reports why it stands for none.
 func (f *file) expanded(e *entry, pattern string) []string {
-	if e.bad {
+	if e.bad || f.addresses > maxAddresses { // which was reported
 		return nil
 	}
 	report := f.err

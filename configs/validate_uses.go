@@ -24,7 +24,7 @@ func (f *file) uses(cfg *Config) map[*Pool][]use {
 	}
 	uses := make(map[*Pool][]use)
 	add := func(l *Listener, e *entry, name string) {
-		if name == "" || e.bad {
+		if name == "" || e.bad || f.full() {
 			return
 		}
 		p := pools[name]
