@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"sort"
+	"strconv"
 	"strings"
 
 	"github.com/BurntSushi/toml"
@@ -135,11 +136,17 @@ func (f *file) syntaxError(err error) {
 		f.syntax(0, err.Error(), "")
 		return
 	}
-	what := bad.Message
+	what := printable(bad.Message)
 	if strings.HasSuffix(bad.LastKey, "token") {
 		what = "this is no TOML value" // the library's message would quote the secret
 	}
 	f.syntax(bad.Position.Start, what, "")
+}
+
+// printable escapes what a message of the library may quote from the file: line ends, control characters.
+func printable(s string) string {
+	s = strconv.Quote(s)
+	return strings.NewReplacer(`\"`, `"`, `\\`, `\`).Replace(s[1 : len(s)-1])
 }
 
 // syntax reports an error of the text itself.
