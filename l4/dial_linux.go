@@ -1,0 +1,162 @@
+package l4
+
+import (
+	"errors"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sluicelb/sluice/pool"
+)
+
+// dial looks for a node that takes the session. The answers come through epoll, see dialled.
+func (l *loop) dial(s *loopSession) {
+	s.phase = PhaseDial
+	s.dialFrom = l.now
+	l.dialNext(s)
+}
+
+// dialNext begins an attempt, the first or the one after a failure, or ends the session where there is
+// no node left to try.
+func (l *loop) dialNext(s *loopSession) {
+	if l.now-s.dialFrom >= int64(s.rules.timeouts.DialTotal) {
+		l.finish(s, CauseDial)
+		return
+	}
+	err := l.attempt(s, &s.up, slotNode)
+	switch {
+	case err == nil:
+		l.arm(s)
+	case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE), errors.Is(err, unix.ENOBUFS), errors.Is(err, unix.ENOMEM):
+		l.finish(s, CauseResources)
+	case s.retries > 0:
+		l.finish(s, CauseDial)
+	default:
+		l.finish(s, CauseNoNode)
+	}
+}
+
+// attempt picks a node that has not been tried and begins to connect to it as a. A node that refuses at
+// once is passed over at once.
+func (l *loop) attempt(s *loopSession, a *attempt, slot uint8) error {
+	for {
+		node, err := s.route.pool.Pick(s.client4(), s.tried)
+		if err != nil {
+			return err
+		}
+		*a = attempt{node: node, slot: slot, began: l.now, end: end{fd: -1}}
+		e := l.connect(s, a)
+		if e == 0 {
+			return nil
+		}
+		if classify(e, nodeSide) == CauseResources {
+			l.drop(a)
+			return e
+		}
+		l.failed(s, a, e)
+	}
+}
+
+// connect makes the socket of an attempt. Its outcome is reported as writable.
+func (l *loop) connect(s *loopSession, a *attempt) unix.Errno {
+	var to sockaddr
+	fd, e := sysSocket(to.set(a.node.Addr()))
+	if e != 0 {
+		return e
+	}
+	a.end.fd = fd
+	sysSetInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	if e := sysConnect(fd, &to); e != 0 && e != unix.EINPROGRESS {
+		return e
+	}
+	return sysEpollAdd(l.ep, fd, epollAll, eventData(a.slot, s.index, s.generation))
+}
+
+// dialled looks at what became of the attempts to connect.
+func (l *loop) dialled(s *loopSession) {
+	if s.client.has(troubled) {
+		l.finish(s, CauseClientReset)
+		return
+	}
+	if s.rival != nil {
+		switch e := l.outcome(&s.rival.end); e {
+		case unix.EINPROGRESS:
+		case 0:
+			l.drop(&s.up)
+			s.up, s.rival = *s.rival, nil
+			l.connected(s)
+			return
+		default:
+			l.failed(s, s.rival, e)
+			s.rival = nil
+		}
+	}
+	switch e := l.outcome(&s.up.end); e {
+	case unix.EINPROGRESS:
+	case 0:
+		l.connected(s)
+	default:
+		l.failed(s, &s.up, e)
+		if s.rival != nil {
+			s.up, s.rival = *s.rival, nil
+			return
+		}
+		l.dialNext(s)
+	}
+}
+
+// outcome is how a connect ended: 0, an error, or EINPROGRESS while it goes on.
+func (l *loop) outcome(e *end) unix.Errno {
+	if !e.has(canWrite) {
+		return unix.EINPROGRESS
+	}
+	if e.has(troubled) {
+		code, err := sysGetInt(e.fd, unix.SOL_SOCKET, unix.SO_ERROR)
+		if err == 0 && code != 0 {
+			return unix.Errno(code)
+		}
+		return unix.ECONNRESET // it was taken and cut before we looked
+	}
+	if l.srv.selfConnected(e.fd) {
+		return unix.ECONNREFUSED
+	}
+	return 0
+}
+
+// connected begins the relay over s.up; what the client has sent so far goes out first.
+func (l *loop) connected(s *loopSession) {
+	if s.rival != nil {
+		l.drop(s.rival)
+		s.rival = nil
+	}
+	s.up.node.Dialed(nil, time.Duration(l.now-s.up.began))
+	s.connected, s.active = l.now, l.now
+	s.phase = PhaseRelay
+	s.tried = s.tried[:0:0]
+	l.srv.relaying(&s.session)
+	s.toNode.rest = s.first
+	s.contested = s.first != nil && s.mayRepeat()
+	if !s.contested {
+		s.first = nil // the flow owns it now
+	}
+	l.arm(s)
+}
+
+// failed books an attempt that came to nothing, and makes sure that its node is not tried again.
+func (l *loop) failed(s *loopSession, a *attempt, e unix.Errno) {
+	a.node.Dialed(e, time.Duration(l.now-a.began))
+	s.tried = append(s.tried, a.node)
+	s.retries++
+	l.drop(a)
+}
+
+// drop gives an attempt up without blame.
+func (l *loop) drop(a *attempt) {
+	l.hangUp(&a.end, true)
+	a.node.Release()
+	a.node = nil
+}
+
+var _ = syscall.EAGAIN
+var _ pool.Node
