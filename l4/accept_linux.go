@@ -1,6 +1,8 @@
 package l4
 
 import (
+	"time"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -8,39 +10,63 @@ import (
 type doorway struct {
 	socket *socket
 	index  uint32
-	batch  int   // how many to accept at most before looking at anything else
-	shut   bool  // taken out of epoll while the process is short of something
-	pause  int64 // how long it stays so, nanoseconds
+	batch  int           // how many connections to accept before looking at anything else
+	wait   time.Duration // how long it was last closed for want of descriptors or memory
 	timer  timer[*doorway]
 }
 
-// maxBatch bounds the connections that one event may bring in.
-const maxBatch = 64
+const (
+	// maxBatch bounds the connections that one event may bring in.
+	maxBatch = 64
 
-// accept lets in what waits. The socket is level-triggered, so what is left waiting is reported again:
-// a lone connection costs one accept(2) and not a second one that only says that there was no other.
-func (l *loop) accept(d *doorway) {
-	for i := 0; i < d.batch; i++ {
+	// An accept that fails because the process or the machine is short of something is tried again after
+	// a while that doubles: the socket stays readable all that time, and asking again at once would spin.
+	minAcceptWait = 5 * time.Millisecond
+	maxAcceptWait = time.Second
+)
+
+// accept lets in what waits at a doorway and reports whether there may be more. The socket is
+// level-triggered, so what is left waiting is reported again: a lone connection costs one accept(2),
+// not a second one to learn that there was no other.
+func (l *loop) accept(d *doorway) (more bool) {
+	for range d.batch {
 		var from unix.RawSockaddrAny
 		fd, e := sysAccept(d.socket.fd, &from)
 		switch e {
 		case 0:
+			d.wait = 0
+			l.admit(d, fd, &from)
 		case unix.EAGAIN:
 			d.batch = 1
-			return
+			return false
 		case unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM:
-			l.shut(d, e)
-			return
-		case unix.EBADF, unix.EINVAL: // closed under us: a reload took it
-			return
+			l.holdOff(d, e)
+			return false
+		case unix.EBADF, unix.EINVAL, unix.ENOTSOCK:
+			return false // it is no listening socket any more
 		default:
-			continue // what went wrong is that connection's, accept(2): ECONNABORTED, EPERM, ENETDOWN and so on
+			// What went wrong is that one connection's, accept(2): ECONNABORTED, EPERM, ENETDOWN and so on.
 		}
-		d.pause = 0
-		l.admit(d, fd, &from)
 	}
 	d.batch = min(2*d.batch, maxBatch)
+	return true
 }
+
+// holdOff closes a doorway for a while.
+func (l *loop) holdOff(d *doorway, e unix.Errno) {
+	d.wait = min(max(2*d.wait, minAcceptWait), maxAcceptWait)
+	sysEpollCtl(l.ep, unix.EPOLL_CTL_DEL, d.socket.fd, 0, 0)
+	l.pause.arm(&d.timer, millis(l.now+int64(d.wait)))
+	l.srv.acceptTrouble(d.socket, e, d.wait)
+}
+
+// unshut opens a doorway, at first or after it was held off.
+func (l *loop) unshut(d *doorway) unix.Errno {
+	return sysEpollAdd(l.ep, d.socket.fd, unix.EPOLLIN|unix.EPOLLEXCLUSIVE, eventData(slotOther, d.index, 0))
+}
+
+// resume opens a doorway that was held off.
+func (l *loop) resume(d *doorway) { l.unshut(d) }
 
 // admit begins a session for a connection, or closes it.
 func (l *loop) admit(d *doorway, fd int32, from *unix.RawSockaddrAny) {
@@ -63,8 +89,7 @@ func (l *loop) admit(d *doorway, fd int32, from *unix.RawSockaddrAny) {
 	}
 	s.phase = PhaseHello
 	s.opening = new(opening)
-	// The hello is often there already: try before epoll says so.
-	s.client.set(canRead)
+	s.clientEnd.set(canRead) // the hello is often there already: try before epoll says so
 	l.arm(s)
 	l.queue(s)
 }

@@ -2,12 +2,9 @@ package l4
 
 import (
 	"errors"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/sluicelb/sluice/pool"
 )
 
 // dial looks for a node that takes the session. The answers come through epoll, see dialled.
@@ -24,7 +21,7 @@ func (l *loop) dialNext(s *loopSession) {
 		l.finish(s, CauseDial)
 		return
 	}
-	err := l.attempt(s, &s.up, slotNode)
+	err := l.attempt(s, &s.chosen, slotNode)
 	switch {
 	case err == nil:
 		l.arm(s)
@@ -41,7 +38,7 @@ func (l *loop) dialNext(s *loopSession) {
 // once is passed over at once.
 func (l *loop) attempt(s *loopSession, a *attempt, slot uint8) error {
 	for {
-		node, err := s.route.pool.Pick(s.client4(), s.tried)
+		node, err := s.route.pool.Pick(s.client.Addr(), s.tried)
 		if err != nil {
 			return err
 		}
@@ -75,7 +72,7 @@ func (l *loop) connect(s *loopSession, a *attempt) unix.Errno {
 
 // dialled looks at what became of the attempts to connect.
 func (l *loop) dialled(s *loopSession) {
-	if s.client.has(troubled) {
+	if s.clientEnd.has(troubled) {
 		l.finish(s, CauseClientReset)
 		return
 	}
@@ -83,8 +80,8 @@ func (l *loop) dialled(s *loopSession) {
 		switch e := l.outcome(&s.rival.end); e {
 		case unix.EINPROGRESS:
 		case 0:
-			l.drop(&s.up)
-			s.up, s.rival = *s.rival, nil
+			l.drop(&s.chosen)
+			s.chosen, s.rival = *s.rival, nil
 			l.connected(s)
 			return
 		default:
@@ -92,14 +89,14 @@ func (l *loop) dialled(s *loopSession) {
 			s.rival = nil
 		}
 	}
-	switch e := l.outcome(&s.up.end); e {
+	switch e := l.outcome(&s.chosen.end); e {
 	case unix.EINPROGRESS:
 	case 0:
 		l.connected(s)
 	default:
-		l.failed(s, &s.up, e)
+		l.failed(s, &s.chosen, e)
 		if s.rival != nil {
-			s.up, s.rival = *s.rival, nil
+			s.chosen, s.rival = *s.rival, nil
 			return
 		}
 		l.dialNext(s)
@@ -124,21 +121,21 @@ func (l *loop) outcome(e *end) unix.Errno {
 	return 0
 }
 
-// connected begins the relay over s.up; what the client has sent so far goes out first.
+// connected begins the relay over s.chosen; what the client has sent so far goes out first.
 func (l *loop) connected(s *loopSession) {
 	if s.rival != nil {
 		l.drop(s.rival)
 		s.rival = nil
 	}
-	s.up.node.Dialed(nil, time.Duration(l.now-s.up.began))
+	s.chosen.node.Dialed(nil, time.Duration(l.now-s.chosen.began))
 	s.connected, s.active = l.now, l.now
 	s.phase = PhaseRelay
 	s.tried = s.tried[:0:0]
 	l.srv.relaying(&s.session)
-	s.toNode.rest = s.first
-	s.contested = s.first != nil && s.mayRepeat()
-	if !s.contested {
-		s.first = nil // the flow owns it now
+	s.node = s.chosen.node
+	s.chosen.connected, s.chosen.began = true, l.now
+	if s.head != nil && !s.mayRepeat() {
+		s.toNode.rest, s.head = s.head, nil
 	}
 	l.arm(s)
 }
@@ -157,6 +154,3 @@ func (l *loop) drop(a *attempt) {
 	a.node.Release()
 	a.node = nil
 }
-
-var _ = syscall.EAGAIN
-var _ pool.Node

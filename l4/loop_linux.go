@@ -22,6 +22,7 @@ type loop struct {
 
 	now   int64 // nanoseconds on the server's clock, read once a turn
 	wheel wheel[*loopSession]
+	pause wheel[*doorway]
 	buf   []byte // what is read and at once written; nothing stays in it past one call
 	spare buffers
 
@@ -33,6 +34,7 @@ type loop struct {
 	working   []*loopSession // the ready ones of this turn
 	ended     []*loopSession // to be closed when the turn is over
 	records   []Record       // of sessions that ended since the last were handed on
+	recordsBy int64          // when they are handed on at the latest
 
 	mu    sync.Mutex // guards inbox
 	inbox []func()
@@ -43,9 +45,6 @@ type loop struct {
 // bufSize is what one read may bring while a flow is small. A read that fills it says that splice
 // would have been cheaper.
 const bufSize = 16 << 10
-
-// maxListening is how many sockets may listen at a time: their events come with an index below it.
-const maxListening = 1 << 16
 
 // An event's data says whom it is for: which of a session's sockets, the session's index, and its
 // generation, so that an event of a session that is gone is known for what it is.
@@ -80,7 +79,7 @@ func newLoop(srv *Server, pipes *pipePool) (*loop, error) {
 		sessions:  make([]*loopSession, 1, 64), // index 0 stays free
 	}
 	l.now = srv.clock()
-	l.wheel.advance(millis(l.now), nil)
+	l.wheel.now, l.pause.now = millis(l.now), millis(l.now)
 	l.parked, err = newParking(l.ep)
 	if e := sysEpollAdd(l.ep, l.wake, unix.EPOLLIN, eventData(slotOther, 0, 0)); err == nil && e != 0 {
 		err = e
@@ -103,8 +102,12 @@ func (l *loop) run() {
 			l.take(&l.events[i])
 		}
 		l.wheel.advance(millis(l.now), l.expired)
+		l.pause.advance(millis(l.now), l.resume)
 		l.work()
 		l.sweep()
+		if len(l.records) > 0 && l.now >= l.recordsBy {
+			l.flushRecords()
+		}
 	}
 }
 
@@ -181,8 +184,7 @@ func (l *loop) post(f func()) {
 }
 
 func (l *loop) runInbox() {
-	var count [8]byte
-	unix.Read(int(l.wake), count[:])
+	sysRead(l.wake, l.buf[:8])
 	l.mu.Lock()
 	todo := l.inbox
 	l.inbox = nil
@@ -196,7 +198,6 @@ func (l *loop) runInbox() {
 func (l *loop) close() {
 	l.flushRecords()
 	l.parked.close()
-	sysClose(l.ep)
 	sysClose(l.wake)
 }
 

@@ -2,6 +2,7 @@ package l4
 
 import (
 	"net/netip"
+	"time"
 
 	"github.com/sluicelb/sluice/pool"
 )
@@ -14,41 +15,47 @@ type loopSession struct {
 	session
 	index, generation uint32
 
-	client   end
-	up       attempt  // the node that has the session, or is being dialled
-	rival    *attempt // a second one, until it is known which of the two it is; nil otherwise
-	toNode   flow
-	toClient flow
+	clientEnd end
+	chosen    attempt  // the node that has the session, or is being dialled
+	rival     *attempt // a second one beside it, while it is not known which of the two it will be
+	toNode    flow
+	toClient  flow
 
-	opening *opening // until the route is known
-	first   []byte   // what was read and not sent yet, before there is a node; then the hello, while it may be sent again
-	tried   []*pool.Node
+	opening *opening     // until the route is known
+	head    []byte       // what the client sent first: until it is on its way to a node that has answered
+	tried   []*pool.Node // that the session will not be offered again
 
-	timer  timer[*loopSession]
-	since  int64 // when the phase, or the attempt, began
-	active int64 // when a byte last moved
 
-	left   side // who finished first
-	queued bool // in loop.ready
-	over   bool // ended; its descriptors are closed when the turn is over
-	reset  bool // close with a reset: the streams are not whole
+	timer    timer[*loopSession]
+	active   int64 // when a byte last moved
+	unsent   int32 // while a reset waits for what was sent before it: how much of that is left
+	left     side  // who finished first
+	queued   bool  // in loop.ready
+	flushing bool  // both flows are done, and a reset waits to be passed on
+	told     bool  // the client was told by an alert, so its connection is closed in order
+	settled  bool  // it has outlived its first timer
+	alone    bool  // no node is left to be a rival
+	over     bool  // ended; its descriptors are closed when the turn is over
 }
 
 // An attempt is a connection to a node: being made, waiting for the node's first byte, or relaying.
+// It holds one of the node's sessions until it is dropped. Without a node it is none.
 type attempt struct {
-	node  *pool.Node
-	end   end
-	slot  uint8 // its place in epoll's data
-	began int64
+	node      *pool.Node
+	end       end
+	slot      uint8 // its place in epoll's data
+	connected bool
+	offered   int   // how much of the session's head was sent to it
+	began     int64 // when it was begun; once connected, when that was
 }
 
 // endAt is the socket an event's slot stands for, nil if it is gone.
 func (s *loopSession) endAt(slot uint8) *end {
 	switch {
 	case slot == slotClient:
-		return &s.client
-	case slot == s.up.slot && s.up.node != nil:
-		return &s.up.end
+		return &s.clientEnd
+	case slot == s.chosen.slot && s.chosen.node != nil:
+		return &s.chosen.end
 	case s.rival != nil && slot == s.rival.slot:
 		return &s.rival.end
 	}
@@ -72,8 +79,8 @@ func (l *loop) newSession(fd int32, r *rules, client netip.AddrPort) *loopSessio
 		l.sessions = append(l.sessions, s)
 	}
 	s.session = session{id: l.srv.nextID.Add(1), rules: r, client: client, accepted: l.now}
-	s.client = end{fd: fd}
-	s.active, s.since = l.now, l.now
+	s.clientEnd = end{fd: fd}
+	s.active = l.now
 	return s
 }
 
@@ -85,7 +92,6 @@ func (l *loop) finish(s *loopSession, cause Cause) {
 	}
 	s.end(cause)
 	s.over = true
-	s.reset = s.reset || !s.cause.orderly()
 	l.wheel.disarm(&s.timer)
 	l.letGo(&s.toNode)
 	l.letGo(&s.toClient)
@@ -96,19 +102,19 @@ func (l *loop) finish(s *loopSession, cause Cause) {
 func (l *loop) sweep() {
 	for i, s := range l.ended {
 		l.ended[i] = nil
-		l.hangUp(&s.client, s.reset)
-		if s.up.node != nil {
-			l.hangUp(&s.up.end, s.reset)
-			s.up.node.Release()
+		reset := !s.cause.orderly()
+		l.hangUp(&s.clientEnd, reset && !s.told)
+		if s.chosen.node != nil {
+			l.hangUp(&s.chosen.end, reset)
+			s.chosen.node.Release()
 		}
 		if s.rival != nil {
-			l.hangUp(&s.rival.end, true)
-			s.rival.node.Release()
+			l.drop(s.rival)
 		}
-		if s.first != nil {
-			l.spare.release(s.first)
+		if s.head != nil {
+			l.spare.release(s.head)
 		}
-		l.record(&s.session)
+		l.account(&s.session)
 		l.recycle(s)
 	}
 	l.ended = l.ended[:0]
@@ -141,3 +147,30 @@ func (l *loop) recycle(s *loopSession) {
 // maxRecycled bounds the sessions that wait for reuse: what a burst leaves behind beyond it goes back
 // to the runtime.
 const maxRecycled = 4096
+
+// account counts an ended session out and keeps its record for the next batch.
+func (l *loop) account(s *session) {
+	l.srv.discharge(s)
+	if l.srv.records == nil {
+		return
+	}
+	if len(l.records) == 0 {
+		l.recordsBy = l.now + int64(recordDelay)
+	}
+	l.records = append(l.records, l.srv.record(s, l.now))
+	if len(l.records) == maxRecords {
+		l.flushRecords()
+	}
+}
+
+// recordDelay is how long records wait for company: handing them on wakes another thread, which for each
+// session by itself would cost more than writing it down.
+const recordDelay = 100 * time.Millisecond
+
+// flushRecords hands the records on.
+func (l *loop) flushRecords() {
+	if len(l.records) > 0 {
+		l.srv.records.add(l.records)
+		l.records = make([]Record, 0, maxRecords)
+	}
+}

@@ -2,17 +2,15 @@ package l4
 
 import (
 	"golang.org/x/sys/unix"
-
-	"github.com/sluicelb/sluice/sni"
 )
 
 // open reads a client's first bytes until they say where the session goes.
 func (l *loop) open(s *loopSession) {
-	for s.client.has(canRead) {
+	for s.clientEnd.has(canRead) {
 		sent, e := l.readFirst(s)
 		switch {
 		case e == unix.EAGAIN:
-			s.client.clear(canRead)
+			s.clientEnd.clear(canRead)
 			return
 		case e != 0:
 			l.finish(s, classify(e, clientSide))
@@ -29,8 +27,8 @@ func (l *loop) open(s *loopSession) {
 			l.turnAway(s)
 			return
 		}
-		if s.first == nil {
-			s.first = l.spare.keep(sent, 0)
+		if s.head == nil {
+			s.head = l.spare.keep(sent, 0)
 		}
 	}
 }
@@ -39,34 +37,34 @@ func (l *loop) open(s *loopSession) {
 // loop's buffer at the first read, which mostly brings everything, later of the session's own. nil
 // without an error is the end.
 func (l *loop) readFirst(s *loopSession) ([]byte, unix.Errno) {
-	if s.first == nil {
-		n, e := sysRead(s.client.fd, l.buf)
+	if s.head == nil {
+		n, e := sysRead(s.clientEnd.fd, l.buf)
 		if e != 0 || n == 0 {
 			return nil, e
 		}
 		if n < len(l.buf) {
-			s.client.clear(canRead)
+			s.clientEnd.clear(canRead)
 		}
 		return l.buf[:n], 0
 	}
-	if len(s.first) == cap(s.first) {
-		grown := l.spare.keep(s.first, 2*len(s.first))
-		l.spare.release(s.first)
-		s.first = grown
+	if len(s.head) == cap(s.head) {
+		grown := l.spare.keep(s.head, 2*len(s.head))
+		l.spare.release(s.head)
+		s.head = grown
 	}
-	n, e := sysRead(s.client.fd, s.first[len(s.first):cap(s.first)])
+	n, e := sysRead(s.clientEnd.fd, s.head[len(s.head):cap(s.head)])
 	if e != 0 || n == 0 {
 		return nil, e
 	}
-	s.first = s.first[:len(s.first)+n]
-	return s.first, 0
+	s.head = s.head[:len(s.head)+n]
+	return s.head, 0
 }
 
 // opened sends the session on its way to a node. What the client sent goes along.
 func (l *loop) opened(s *loopSession, sent []byte) {
-	s.opened, s.opening = l.now, nil
-	if s.first == nil {
-		s.first = l.spare.keep(sent, 0)
+	s.greeted, s.opening = l.now, nil
+	if s.head == nil {
+		s.head = l.spare.keep(sent, 0)
 	}
 	l.dial(s)
 }
@@ -75,12 +73,11 @@ func (l *loop) opened(s *loopSession, sent []byte) {
 // it still sends is read once, so that the close is an orderly one and the alert is not lost to a reset.
 func (l *loop) turnAway(s *loopSession) {
 	if alert := s.opening.alert; alert != "" {
-		sysSend(s.client.fd, append(l.spare.keep(nil, 0), alert...))
-		sysShutdownWrite(s.client.fd)
-		sysRead(s.client.fd, l.buf)
+		sysSend(s.clientEnd.fd, append(l.spare.keep(nil, 0), alert...))
+		sysShutdownWrite(s.clientEnd.fd)
+		sysRead(s.clientEnd.fd, l.buf)
+		s.told = true
 	}
 	l.srv.refused(&s.session)
 	l.finish(s, s.cause)
 }
-
-var _ = sni.MaxHello

@@ -18,6 +18,12 @@ func sysRead(fd int32, b []byte) (int, unix.Errno) {
 	return int(n), e
 }
 
+// sysPeek reads without taking anything away, recv(2) MSG_PEEK.
+func sysPeek(fd int32, b []byte) (int, unix.Errno) {
+	n, _, e := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), unix.MSG_PEEK, 0, 0)
+	return int(n), e
+}
+
 // sysSend never raises SIGPIPE, whatever the process's disposition is.
 func sysSend(fd int32, b []byte) (int, unix.Errno) {
 	n, _, e := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), unix.MSG_NOSIGNAL, 0, 0)

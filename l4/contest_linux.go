@@ -1,0 +1,154 @@
+package l4
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sluicelb/sluice/configs"
+)
+
+// mayRepeat reports whether a session's head may be sent to a second node: it is a hello and nothing
+// behind it. Early data must not be repeated (RFC 8446 section 8), and what a plain session sends is
+// for its application to know.
+func (s *loopSession) mayRepeat() bool {
+	return s.rules.TLS == configs.Passthrough && s.rules.timeouts.FirstByte > 0 &&
+		s.hello != nil && !s.hello.early && len(s.head) == s.hello.size
+}
+
+// contested reports whether the chosen node has yet to answer, so that another may take its place.
+// The head is then kept, and the flows are not in use.
+func (s *loopSession) contested() bool { return s.phase == PhaseRelay && s.head != nil }
+
+// contest carries a session to the node's first byte. A node that stays silent gets a rival (see
+// outwait), one that ends the connection a successor; the first to answer has the session.
+func (l *loop) contest(s *loopSession) (more bool) {
+	if s.clientEnd.has(troubled) || s.rival == nil && s.clientEnd.has(canRead) {
+		// What the client sends beyond its hello is for one node only.
+		l.settle(s)
+		return l.relay(s)
+	}
+	if s.rival != nil && l.answers(s, s.rival) {
+		l.drop(&s.chosen)
+		s.chosen, s.rival = *s.rival, nil
+	} else if s.over || s.chosen.node == nil || !l.answers(s, &s.chosen) {
+		return false
+	}
+	l.settle(s)
+	return l.relay(s)
+}
+
+// answers offers an attempt the session's head, and reports whether the node has begun to answer. An
+// attempt that failed is gone afterwards, and what follows from that is done.
+func (l *loop) answers(s *loopSession, a *attempt) bool {
+	e := l.offer(s, a)
+	if e == 0 && a.end.has(canRead) {
+		var first [1]byte
+		var n int
+		n, e = sysPeek(a.end.fd, first[:])
+		switch {
+		case e == unix.EAGAIN:
+			a.end.clear(canRead)
+			e = 0
+		case e == 0 && n == 0:
+			e = unix.ECONNRESET // ended without an answer: no matter how
+		case e == 0:
+			return true
+		}
+	}
+	if e != 0 {
+		l.failed(s, a, e)
+		l.succeed(s, a)
+	}
+	return false
+}
+
+// offer connects an attempt, as far as that goes by itself, and sends it the head.
+func (l *loop) offer(s *loopSession, a *attempt) unix.Errno {
+	if !a.connected {
+		switch e := l.outcome(&a.end); e {
+		case unix.EINPROGRESS:
+			return 0
+		case 0:
+			a.node.Dialed(nil, time.Duration(l.now-a.began))
+			a.connected, a.began = true, l.now
+		default:
+			return e
+		}
+	}
+	for a.offered < len(s.head) && a.end.has(canWrite) {
+		n, e := sysSend(a.end.fd, s.head[a.offered:])
+		switch {
+		case e == unix.EAGAIN:
+			a.end.clear(canWrite)
+		case e != 0:
+			return e
+		}
+		a.offered += max(n, 0)
+	}
+	return 0
+}
+
+// succeed finds who takes the place of a failed attempt: for the chosen one the rival if there is one,
+// else a node that was not tried yet.
+func (l *loop) succeed(s *loopSession, failed *attempt) {
+	if failed == s.rival {
+		s.rival = nil
+		return
+	}
+	if s.rival == nil {
+		l.dial(s)
+		return
+	}
+	s.chosen, s.rival = *s.rival, nil
+	if !s.chosen.connected {
+		s.phase = PhaseDial
+	}
+	l.queue(s)
+}
+
+// outwait is called when the latest attempt has had its time. One that did not connect has failed. A
+// node that took the hello and is silent keeps its chance, but another is asked as well; a rival that is
+// silent too makes place for the next.
+func (l *loop) outwait(s *loopSession) {
+	a := s.latest()
+	if !a.connected {
+		l.failed(s, a, unix.ETIMEDOUT)
+		l.succeed(s, a)
+		return
+	}
+	a.node.Silent()
+	s.tried = append(s.tried, a.node)
+	if a == s.rival {
+		l.drop(a)
+		s.rival = nil
+	}
+	l.challenge(s)
+}
+
+// challenge begins a second attempt beside the chosen one, if there is a node for it.
+func (l *loop) challenge(s *loopSession) {
+	rival := new(attempt)
+	if l.attempt(s, rival, slotNode+slotRival-s.chosen.slot) != nil {
+		s.alone = true
+		return
+	}
+	s.rival = rival
+}
+
+// settle ends the contest: the chosen node has the session. What is left of the head goes first.
+func (l *loop) settle(s *loopSession) {
+	if s.rival != nil {
+		l.drop(s.rival)
+		s.rival = nil
+	}
+	if s.chosen.offered < len(s.head) {
+		s.toNode.rest, s.toNode.sent = s.head, s.chosen.offered
+	} else {
+		l.spare.release(s.head)
+	}
+	s.in += uint64(len(s.head))
+	s.route.in.Add(uint64(len(s.head)))
+	s.head = nil
+	s.active = l.now
+}

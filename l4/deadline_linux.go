@@ -1,0 +1,102 @@
+package l4
+
+import (
+	"math"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// deadline is when something must have happened to a session, on the loop's clock. Whatever the phase
+// waits for is bounded here, and only here.
+func (s *loopSession) deadline() int64 {
+	t := &s.rules.timeouts
+	switch s.phase {
+	case PhaseHeader:
+		return s.accepted + int64(t.Header)
+	case PhaseHello:
+		return max(s.accepted, s.headed) + int64(t.Hello)
+	case PhaseDial:
+		return min(s.dialFrom+int64(t.DialTotal), s.attemptDeadline())
+	case PhaseRelay:
+		if s.contested() && !s.alone {
+			return s.attemptDeadline()
+		}
+		return s.active + int64(t.Idle)
+	case PhaseLinger:
+		return s.active + int64(t.HalfClose)
+	}
+	return math.MaxInt64
+}
+
+// attemptDeadline is when the latest attempt to reach a node has had its time: to connect, then to
+// answer.
+func (s *loopSession) attemptDeadline() int64 {
+	a := s.latest()
+	if a.connected {
+		return a.began + int64(s.rules.timeouts.FirstByte)
+	}
+	return a.began + int64(s.rules.timeouts.Dial)
+}
+
+// latest is the attempt that was begun last.
+func (s *loopSession) latest() *attempt {
+	if s.rival != nil {
+		return s.rival
+	}
+	return &s.chosen
+}
+
+// arm makes sure that the session is looked at by its deadline. A timer that fires early is no harm,
+// so a deadline that moved away costs nothing: bytes that move do not touch the wheel.
+func (l *loop) arm(s *loopSession) {
+	at := millis(s.deadline() + 1e6 - 1)
+	if !s.timer.armed || at < s.timer.at {
+		l.wheel.arm(&s.timer, at)
+	}
+}
+
+// expired is called when a session's timer fires, which may be long before its deadline.
+func (l *loop) expired(s *loopSession) {
+	if s.over {
+		return
+	}
+	if l.now >= s.deadline() {
+		l.overdue(s)
+	}
+	if s.flushing && !s.over {
+		l.conclude(s) // arms the timer itself
+		return
+	}
+	if !s.over {
+		l.settleIn(s)
+		l.arm(s)
+	}
+}
+
+// overdue does what a phase does when its time is up.
+func (l *loop) overdue(s *loopSession) {
+	switch {
+	case s.phase == PhaseDial && l.now >= s.dialFrom+int64(s.rules.timeouts.DialTotal):
+		l.finish(s, CauseDial)
+	case s.phase == PhaseDial, s.contested() && !s.alone:
+		l.outwait(s)
+	case s.phase == PhaseHeader, s.phase == PhaseHello:
+		s.end(CauseTimeout)
+		l.srv.refused(&s.session)
+		l.finish(s, CauseTimeout)
+	default:
+		l.finish(s, CauseTimeout)
+	}
+}
+
+// settleIn is done once for a session that outlives its first timer. Keepalive and TCP_USER_TIMEOUT
+// find out about nodes that vanish, which a session that is over within seconds has no need of: set
+// here, they cost short sessions no system call.
+func (l *loop) settleIn(s *loopSession) {
+	if s.settled || s.phase < PhaseRelay || s.contested() {
+		return
+	}
+	s.settled = true
+	setKeepalive(int(s.chosen.end.fd), &s.rules.timeouts)
+}

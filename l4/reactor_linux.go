@@ -1,0 +1,124 @@
+package l4
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// The reactor is the engine for plain and passthrough sessions: a few loops that share the listening
+// sockets and nothing else.
+type reactor struct {
+	srv   *Server
+	pipes *pipePool
+	loops []*loop
+	done  sync.WaitGroup
+
+	mu   sync.Mutex // guards next
+	next uint32     // index of the next doorway
+}
+
+func newReactor(srv *Server) (engine, error) {
+	r := &reactor{srv: srv, pipes: &pipePool{limit: pipeLimit()}, next: 1}
+	loops := 1
+	if n, err := strconv.Atoi(os.Getenv("SLUICE_LOOPS")); err == nil {
+		loops = n
+	}
+	for range loops {
+		l, err := newLoop(srv, r.pipes)
+		if err != nil {
+			r.stop(CauseInternal)
+			return nil, fmt.Errorf("reactor: %w", err)
+		}
+		r.loops = append(r.loops, l)
+		r.done.Go(l.run)
+	}
+	// A loop that waits in the kernel keeps its P; the rest of the process needs others.
+	if want := loops + 2; runtime.GOMAXPROCS(0) < want {
+		runtime.GOMAXPROCS(want)
+	}
+	return r, nil
+}
+
+// all runs f on every loop, one after the other, and waits for it.
+func (r *reactor) all(f func(*loop)) {
+	for _, l := range r.loops {
+		done := make(chan struct{})
+		l.post(func() {
+			defer close(done)
+			f(l)
+		})
+		<-done
+	}
+}
+
+// open gives every loop a doorway to the socket. Each registers it EPOLLEXCLUSIVE, so that one connection
+// wakes one loop, epoll_ctl(2).
+func (r *reactor) open(sk *socket) (err error) {
+	r.mu.Lock()
+	index := r.next
+	r.next++
+	r.mu.Unlock()
+	r.all(func(l *loop) {
+		d := &doorway{socket: sk, index: index, batch: 1}
+		d.timer.owner = d
+		l.listening[index] = d
+		if e := l.unshut(d); e != 0 {
+			err = os.NewSyscallError("epoll_ctl", e)
+		}
+	})
+	return err
+}
+
+// shut takes the socket away from every loop. What was waiting in its queue is accepted first: those
+// clients believe themselves connected, and closing the socket would reset them.
+func (r *reactor) shut(sk *socket) {
+	r.all(func(l *loop) {
+		for index, d := range l.listening {
+			if d.socket != sk {
+				continue
+			}
+			for d.batch = maxBatch; l.accept(d); {
+			}
+			l.pause.disarm(&d.timer)
+			sysEpollCtl(l.ep, unix.EPOLL_CTL_DEL, sk.fd, 0, 0)
+			delete(l.listening, index)
+		}
+	})
+}
+
+func (r *reactor) each(f func(handle)) {
+	r.all(func(l *loop) {
+		for _, s := range l.sessions {
+			if s != nil && !s.over {
+				f(loopHandle{l, s})
+			}
+		}
+	})
+}
+
+func (r *reactor) stop(cause Cause) {
+	r.all(func(l *loop) {
+		for _, s := range l.sessions {
+			if s != nil {
+				l.finish(s, cause)
+			}
+		}
+		l.stopped = true
+	})
+	r.done.Wait()
+	r.pipes.close()
+}
+
+// A loopHandle is a loopSession for those outside the loop.
+type loopHandle struct {
+	l *loop
+	s *loopSession
+}
+
+func (h loopHandle) state() *session  { return &h.s.session }
+func (h loopHandle) kill(cause Cause) { h.l.finish(h.s, cause) }

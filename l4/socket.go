@@ -1,0 +1,75 @@
+package l4
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/sluicelb/sluice/configs"
+)
+
+// A socket is one bound, listening address. It outlives configurations and engines: a reload changes
+// whose rules its connections meet, not the socket, so no connection is refused meanwhile.
+type socket struct {
+	address string // as configured
+	bound   net.Addr
+	file    *os.File // owns the descriptor
+	fd      int32
+	rules   atomic.Pointer[rules]
+	engine  engine // that accepts from it; guarded by Server.mu
+}
+
+// bind opens a listening socket: dual stack where the address has no host, never MPTCP, because splice
+// and the socket options are TCP's. What is set on it here, accepted connections inherit.
+func bind(address string, t *configs.Timeouts) (*socket, error) {
+	lc := net.ListenConfig{
+		KeepAlive: -1, // set by tune, not once per connection
+		Control: func(_, _ string, raw syscall.RawConn) error {
+			return raw.Control(func(fd uintptr) { tuneListening(int(fd), t) })
+		},
+	}
+	lc.SetMultipathTCP(false)
+	ln, err := lc.Listen(context.Background(), "tcp", address)
+	if err != nil {
+		return nil, explainBind(address, err)
+	}
+	// The listener's descriptor sits in the runtime's poller, which would wake up for every
+	// connection that the reactor accepts. A duplicate of it does not.
+	defer ln.Close()
+	file, err := ln.(*net.TCPListener).File()
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", address, err)
+	}
+	sk := &socket{address: address, bound: ln.Addr(), file: file}
+	raw, err := file.SyscallConn()
+	if err == nil {
+		raw.Control(func(fd uintptr) { sk.fd = int32(fd); err = syscall.SetNonblock(int(fd), true) })
+	}
+	if err != nil {
+		file.Close()
+		return nil, fmt.Errorf("listen on %s: %w", address, err)
+	}
+	return sk, nil
+}
+
+// explainBind adds what would help to the errors that everybody meets.
+func explainBind(address string, err error) error {
+	switch {
+	case isErrno(err, syscall.EADDRINUSE):
+		return fmt.Errorf("listen on %s: the address is in use; stop what has it (ss -ltnp shows it) or choose another: %w", address, syscall.EADDRINUSE)
+	case isErrno(err, syscall.EACCES):
+		return fmt.Errorf("listen on %s: ports below net.ipv4.ip_unprivileged_port_start need CAP_NET_BIND_SERVICE: %w", address, syscall.EACCES)
+	case isErrno(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("listen on %s: no interface of this machine has the address: %w", address, syscall.EADDRNOTAVAIL)
+	}
+	return fmt.Errorf("listen on %s: %w", address, err)
+}
+
+// tune applies the timeouts of a new configuration to connections accepted from now on.
+func (sk *socket) tune(t *configs.Timeouts) { tuneListening(int(sk.fd), t) }
+
+// close closes the socket. No engine may have it any more.
+func (sk *socket) close() { sk.file.Close() }
