@@ -15,15 +15,8 @@ type doorway struct {
 	timer  timer[*doorway]
 }
 
-const (
-	// maxBatch bounds the connections that one event may bring in.
-	maxBatch = 64
-
-	// An accept that fails because the process or the machine is short of something is tried again after
-	// a while that doubles: the socket stays readable all that time, and asking again at once would spin.
-	minAcceptWait = 5 * time.Millisecond
-	maxAcceptWait = time.Second
-)
+// maxBatch bounds the connections that one event may bring in.
+const maxBatch = 64
 
 // accept lets in what waits at a doorway and reports whether there may be more. The socket is
 // level-triggered, so what is left waiting is reported again: a lone connection costs one accept(2),

@@ -74,6 +74,9 @@ const (
 	nodeSide
 )
 
+// other is the opposite side.
+func (sd side) other() side { return 1 - sd }
+
 // reset is the cause of a session that one side cut.
 func (sd side) reset() Cause {
 	if sd == clientSide {

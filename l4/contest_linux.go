@@ -66,7 +66,7 @@ func (l *loop) answers(s *loopSession, a *attempt) bool {
 // offer connects an attempt, as far as that goes by itself, and sends it the head.
 func (l *loop) offer(s *loopSession, a *attempt) unix.Errno {
 	if !a.connected {
-		switch e := l.outcome(&a.end); e {
+		switch e := l.outcome(a); e {
 		case unix.EINPROGRESS:
 			return 0
 		case 0:

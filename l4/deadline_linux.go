@@ -2,9 +2,6 @@ package l4
 
 import (
 	"math"
-	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // deadline is when something must have happened to a session, on the loop's clock. Whatever the phase

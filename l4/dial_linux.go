@@ -2,6 +2,10 @@ package l4
 
 import (
 	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -77,7 +81,7 @@ func (l *loop) dialled(s *loopSession) {
 		return
 	}
 	if s.rival != nil {
-		switch e := l.outcome(&s.rival.end); e {
+		switch e := l.outcome(s.rival); e {
 		case unix.EINPROGRESS:
 		case 0:
 			l.drop(&s.chosen)
@@ -89,7 +93,7 @@ func (l *loop) dialled(s *loopSession) {
 			s.rival = nil
 		}
 	}
-	switch e := l.outcome(&s.chosen.end); e {
+	switch e := l.outcome(&s.chosen); e {
 	case unix.EINPROGRESS:
 	case 0:
 		l.connected(s)
@@ -104,22 +108,43 @@ func (l *loop) dialled(s *loopSession) {
 }
 
 // outcome is how a connect ended: 0, an error, or EINPROGRESS while it goes on.
-func (l *loop) outcome(e *end) unix.Errno {
-	if !e.has(canWrite) {
+func (l *loop) outcome(a *attempt) unix.Errno {
+	if !a.end.has(canWrite) {
 		return unix.EINPROGRESS
 	}
-	if e.has(troubled) {
-		code, err := sysGetInt(e.fd, unix.SOL_SOCKET, unix.SO_ERROR)
-		if err == 0 && code != 0 {
+	if a.end.has(troubled) {
+		code, e := sysGetInt(a.end.fd, unix.SOL_SOCKET, unix.SO_ERROR)
+		if e == 0 && code != 0 {
 			return unix.Errno(code)
 		}
 		return unix.ECONNRESET // it was taken and cut before we looked
 	}
-	if l.srv.selfConnected(e.fd) {
+	if selfConnected(a.end.fd, a.node.Addr()) {
 		return unix.ECONNREFUSED
 	}
 	return 0
 }
+
+// selfConnected reports whether a socket is connected to itself. TCP allows that (simultaneous open, RFC
+// 9293 section 3.5): it happens when nobody listens on a port of this machine that the kernel also
+// gives to outgoing connections, and the echo would look like a node.
+func selfConnected(fd int32, to netip.AddrPort) bool {
+	if to.Port() < firstEphemeralPort() {
+		return false
+	}
+	var raw unix.RawSockaddrAny
+	return sysLocalAddr(fd, &raw) == 0 && addrPort(&raw) == to
+}
+
+// firstEphemeralPort is where outgoing ports begin, ip(7) ip_local_port_range; the lowest there can be
+// if the system does not say.
+var firstEphemeralPort = sync.OnceValue(func() uint16 {
+	var first uint16 = 1024
+	if text, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range"); err == nil {
+		fmt.Sscan(string(text), &first)
+	}
+	return first
+})
 
 // connected begins the relay over s.chosen; what the client has sent so far goes out first.
 func (l *loop) connected(s *loopSession) {

@@ -21,15 +21,12 @@ type loopSession struct {
 	toNode    flow
 	toClient  flow
 
-	opening *opening     // until the route is known
-	head    []byte       // what the client sent first: until it is on its way to a node that has answered
-	tried   []*pool.Node // that the session will not be offered again
-
+	opening *opening // until the route is known
+	head    []byte   // what the client sent first: until it is on its way to a node that has answered
 
 	timer    timer[*loopSession]
 	active   int64 // when a byte last moved
 	unsent   int32 // while a reset waits for what was sent before it: how much of that is left
-	left     side  // who finished first
 	queued   bool  // in loop.ready
 	flushing bool  // both flows are done, and a reset waits to be passed on
 	told     bool  // the client was told by an alert, so its connection is closed in order

@@ -120,5 +120,5 @@ type loopHandle struct {
 	s *loopSession
 }
 
-func (h loopHandle) state() *session  { return &h.s.session }
+func (h loopHandle) state() session   { return h.s.session }
 func (h loopHandle) kill(cause Cause) { h.l.finish(h.s, cause) }

@@ -1,10 +1,6 @@
 package l4
 
-import (
-	"time"
-
-	"golang.org/x/sys/unix"
-)
+import "golang.org/x/sys/unix"
 
 // relay moves what can be moved, each way once, and reports whether there is more to do at once.
 //
@@ -84,9 +80,6 @@ func (l *loop) shut(s *loopSession, f *flow) {
 		l.conclude(s)
 	}
 }
-
-// flushInterval is how often a reset that waits looks whether it may go out.
-const flushInterval = 10 * time.Millisecond
 
 // conclude ends a session whose flows are both done with. A clean one is closed, and the kernel
 // delivers the rest. A reset would throw away what is in the send queue of the side that is still there, so

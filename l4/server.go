@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -63,7 +64,7 @@ type engine interface {
 
 // A handle is a session in the hands of its engine, for as long as the call that gives it lasts.
 type handle interface {
-	state() *session
+	state() session // a copy
 	kill(Cause)
 }
 
@@ -215,9 +216,9 @@ func (s *Server) Addresses() []Bound {
 	}
 	slices.SortFunc(all, func(a, b Bound) int {
 		if a.Listener != b.Listener {
-			return compareStrings(a.Listener, b.Listener)
+			return strings.Compare(a.Listener, b.Listener)
 		}
-		return compareStrings(a.Address.String(), b.Address.String())
+		return strings.Compare(a.Address.String(), b.Address.String())
 	})
 	return all
 }
@@ -230,7 +231,7 @@ func (s *Server) Listeners() []*Listener {
 	for _, ln := range s.listeners {
 		all = append(all, ln)
 	}
-	slices.SortFunc(all, func(a, b *Listener) int { return compareStrings(a.name, b.name) })
+	slices.SortFunc(all, func(a, b *Listener) int { return strings.Compare(a.name, b.name) })
 	return all
 }
 

@@ -16,6 +16,7 @@ type session struct {
 	route  *Route         // nil until it is known
 	node   *pool.Node     // that has the session, or had it; for the record
 	hello  *helloFacts    // nil where no hello is read
+	tried  []*pool.Node   // that the session will not be offered again
 
 	// When a phase was over, on the server's clock; zero: not yet, or not needed.
 	accepted  int64
@@ -31,6 +32,7 @@ type session struct {
 
 	phase   Phase
 	cause   Cause
+	left    side // who finished first, once one has
 	relayed bool // it is counted as no longer pending
 }
 

@@ -2,7 +2,9 @@ package l4
 
 import (
 	"encoding/binary"
+	"net"
 	"net/netip"
+	"strconv"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -50,3 +52,20 @@ func addrPort(raw *unix.RawSockaddrAny) netip.AddrPort {
 	}
 	return netip.AddrPort{}
 }
+
+// zoneID is the index of an IPv6 zone's interface, 0 if there is none.
+func zoneID(zone string) uint32 {
+	if zone == "" {
+		return 0
+	}
+	if index, err := strconv.ParseUint(zone, 10, 32); err == nil {
+		return uint32(index)
+	}
+	if ifi, err := net.InterfaceByName(zone); err == nil {
+		return uint32(ifi.Index)
+	}
+	return 0
+}
+
+// zoneName is the zone of an interface by its number, which needs no look at the system.
+func zoneName(index uint32) string { return strconv.FormatUint(uint64(index), 10) }

@@ -2,11 +2,13 @@ package l4
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/sluicelb/sluice/configs"
 )
@@ -58,11 +60,11 @@ func bind(address string, t *configs.Timeouts) (*socket, error) {
 // explainBind adds what would help to the errors that everybody meets.
 func explainBind(address string, err error) error {
 	switch {
-	case isErrno(err, syscall.EADDRINUSE):
+	case errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Errorf("listen on %s: the address is in use; stop what has it (ss -ltnp shows it) or choose another: %w", address, syscall.EADDRINUSE)
-	case isErrno(err, syscall.EACCES):
+	case errors.Is(err, syscall.EACCES):
 		return fmt.Errorf("listen on %s: ports below net.ipv4.ip_unprivileged_port_start need CAP_NET_BIND_SERVICE: %w", address, syscall.EACCES)
-	case isErrno(err, syscall.EADDRNOTAVAIL):
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return fmt.Errorf("listen on %s: no interface of this machine has the address: %w", address, syscall.EADDRNOTAVAIL)
 	}
 	return fmt.Errorf("listen on %s: %w", address, err)
@@ -70,6 +72,21 @@ func explainBind(address string, err error) error {
 
 // tune applies the timeouts of a new configuration to connections accepted from now on.
 func (sk *socket) tune(t *configs.Timeouts) { tuneListening(int(sk.fd), t) }
+
+// An accept that fails because the process or the machine is short of something is tried again after a
+// while that doubles: the connection that waits stays there, and asking again at once would spin.
+const (
+	minAcceptWait = 5 * time.Millisecond
+	maxAcceptWait = time.Second
+)
+
+// acceptTrouble reports an accept that failed for want of something, once per bout.
+func (s *Server) acceptTrouble(sk *socket, err error, wait time.Duration) {
+	if wait == minAcceptWait {
+		s.log.Error("accept", "listener", sk.rules.Load().Name, "address", sk.address, "error", err,
+			"hint", "raise LimitNOFILE or lower limits.sessions")
+	}
+}
 
 // close closes the socket. No engine may have it any more.
 func (sk *socket) close() { sk.file.Close() }

@@ -71,6 +71,13 @@ func sysGetInt(fd int32, level, option int) (int32, unix.Errno) {
 	return value, e
 }
 
+// sysLocalAddr is getsockname(2).
+func sysLocalAddr(fd int32, addr *unix.RawSockaddrAny) unix.Errno {
+	size := uint32(unsafe.Sizeof(*addr))
+	_, _, e := unix.RawSyscall(unix.SYS_GETSOCKNAME, uintptr(fd), uintptr(unsafe.Pointer(addr)), uintptr(unsafe.Pointer(&size)))
+	return e
+}
+
 // sysUnsent is how many bytes of the socket's send queue the peer has not acknowledged, tcp(7) SIOCOUTQ.
 func sysUnsent(fd int32) (int32, unix.Errno) {
 	var value int32

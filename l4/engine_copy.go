@@ -1,0 +1,163 @@
+package l4
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// copyEngine gives every session goroutines of its own. It is the engine where TLS ends here, where
+// there is no reactor, and where a listener asks for it.
+type copyEngine struct {
+	srv  *Server
+	done sync.WaitGroup // accept loops, sessions, the watch
+
+	mu       sync.Mutex // guards the fields below, and [copySession.live]
+	doors    map[*socket]*copyDoor
+	sessions map[*copySession]struct{}
+	stopping Cause // CauseNone while sessions may begin
+	watching bool
+}
+
+// A copyDoor is a socket that the engine accepts from.
+type copyDoor struct {
+	ln   *net.TCPListener
+	done sync.WaitGroup
+}
+
+func newCopyEngine(srv *Server) *copyEngine {
+	return &copyEngine{srv: srv, doors: map[*socket]*copyDoor{}, sessions: map[*copySession]struct{}{}}
+}
+
+func (e *copyEngine) open(sk *socket) error {
+	ln, err := net.FileListener(sk.file)
+	if err != nil {
+		return err
+	}
+	d := &copyDoor{ln: ln.(*net.TCPListener)}
+	e.mu.Lock()
+	e.doors[sk] = d
+	e.mu.Unlock()
+	d.done.Go(func() { e.acceptLoop(sk, d) })
+	return nil
+}
+
+// shut takes what is waiting, with a deadline that has nearly passed, and lets the socket go.
+func (e *copyEngine) shut(sk *socket) {
+	e.mu.Lock()
+	d := e.doors[sk]
+	delete(e.doors, sk)
+	e.mu.Unlock()
+	if d == nil {
+		return
+	}
+	d.ln.SetDeadline(time.Now().Add(time.Millisecond))
+	d.done.Wait()
+	d.ln.Close()
+}
+
+// acceptLoop accepts until the door's deadline. No other error ends it: a listener that is dead in a
+// process that lives is the worst a balancer can do. While the process is short of something, it asks
+// again after a while that doubles.
+func (e *copyEngine) acceptLoop(sk *socket, d *copyDoor) {
+	var wait time.Duration
+	for {
+		conn, err := d.ln.AcceptTCP()
+		var timeout net.Error
+		switch {
+		case err == nil:
+			wait = 0
+			e.begin(sk, conn)
+		case errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, net.ErrClosed):
+			return
+		case classify(err, clientSide) == CauseResources:
+			wait = min(max(2*wait, minAcceptWait), maxAcceptWait)
+			e.srv.acceptTrouble(sk, err, wait)
+			time.Sleep(wait)
+		case errors.Is(err, syscall.ECONNABORTED):
+		default:
+			e.srv.acceptTrouble(sk, err, minAcceptWait)
+			time.Sleep(minAcceptWait)
+		}
+	}
+}
+
+// begin makes a session of a connection, or closes it.
+func (e *copyEngine) begin(sk *socket, conn *net.TCPConn) {
+	r := sk.rules.Load()
+	peer := conn.RemoteAddr().(*net.TCPAddr).AddrPort()
+	peer = netip.AddrPortFrom(peer.Addr().Unmap(), peer.Port())
+	if !e.srv.admit(r, peer.Addr()) {
+		conn.SetLinger(0)
+		conn.Close()
+		return
+	}
+	s := &copySession{srv: e.srv, client: conn}
+	s.session = session{id: e.srv.nextID.Add(1), rules: r, client: peer, accepted: e.srv.clock()}
+	s.enter(PhaseAccept)
+	s.ctx, s.cancel = context.WithCancelCause(context.Background())
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.stopping != CauseNone {
+		s.kill(e.stopping)
+	}
+	e.sessions[s] = struct{}{}
+	if !e.watching {
+		e.watching = true
+		e.done.Go(e.watch)
+	}
+	e.done.Go(func() {
+		s.serve()
+		e.mu.Lock()
+		delete(e.sessions, s)
+		e.mu.Unlock()
+		e.srv.discharge(&s.session)
+		if e.srv.records != nil {
+			e.srv.records.add([]Record{e.srv.record(&s.session, e.srv.clock())})
+		}
+	})
+}
+
+// watch looks after the sessions' limits in time while there are any: one timer for all of them.
+func (e *copyEngine) watch() {
+	tick := time.NewTicker(watchInterval)
+	defer tick.Stop()
+	for range tick.C {
+		e.mu.Lock()
+		if len(e.sessions) == 0 {
+			e.watching = false
+			e.mu.Unlock()
+			return
+		}
+		now := e.srv.clock()
+		for s := range e.sessions {
+			s.check(now)
+		}
+		e.mu.Unlock()
+	}
+}
+
+// watchInterval is how exactly the limits of relaying sessions are kept.
+const watchInterval = 200 * time.Millisecond
+
+func (e *copyEngine) each(f func(handle)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for s := range e.sessions {
+		f(s)
+	}
+}
+
+func (e *copyEngine) stop(cause Cause) {
+	e.mu.Lock()
+	e.stopping = cause
+	for s := range e.sessions {
+		s.kill(cause)
+	}
+	e.mu.Unlock()
+	e.done.Wait()
+}

@@ -1,0 +1,234 @@
+package l4
+
+import (
+	"context"
+	"net"
+	"time"
+
+	"github.com/sluicelb/sluice/configs"
+	"github.com/sluicelb/sluice/pool"
+)
+
+// reach finds the session's node and sends it the head. Where the head may be repeated, it goes on until
+// a node has answered.
+func (s *copySession) reach(head []byte) (won *bid, ok bool) {
+	s.enter(PhaseDial)
+	s.dialFrom = s.srv.clock()
+	won, ok = s.bid(head)
+	if ok && s.mayRepeat(head) {
+		won, ok = s.contest(won, head)
+	}
+	if !ok {
+		return nil, false
+	}
+	s.in += uint64(len(head))
+	s.session.node = won.node
+	return won, s.adopt(won.conn)
+}
+
+// mayRepeat reports whether a session's head may be sent to a second node: it is a hello and nothing
+// behind it. Early data must not be repeated (RFC 8446 section 8), and what a plain session sends is
+// for its application to know.
+func (s *session) mayRepeat(head []byte) bool {
+	return s.rules.TLS == configs.Passthrough && s.rules.timeouts.FirstByte > 0 &&
+		s.hello != nil && !s.hello.early && len(head) == s.hello.size
+}
+
+// A bid is a connection to a node that a session may get. It holds one of the node's sessions until it
+// is dropped or, if it wins, until the session ends.
+type bid struct {
+	node *pool.Node
+	conn *net.TCPConn
+
+	// Set when answered is closed, see await.
+	answered chan struct{}
+	first    []byte
+	err      error
+}
+
+// drop gives a bid up.
+func (b *bid) drop() {
+	b.conn.SetLinger(0)
+	b.conn.Close()
+	b.node.Release()
+}
+
+// bid picks nodes until one takes a connection and the head. If none does, the session has its cause.
+func (s *copySession) bid(head []byte) (*bid, bool) {
+	left := s.rules.timeouts.DialTotal - time.Duration(s.srv.clock()-s.dialFrom)
+	ctx, cancel := context.WithTimeout(s.ctx, left)
+	defer cancel()
+	for {
+		node, err := s.route.pool.Pick(s.session.client.Addr(), s.tried)
+		if err != nil {
+			s.end(s.undialled())
+			return nil, false
+		}
+		began := s.srv.clock()
+		conn, err := s.dial(ctx, node, head)
+		took := time.Duration(s.srv.clock() - began)
+		if err == nil {
+			node.Dialed(nil, took)
+			s.connected = s.srv.clock()
+			return &bid{node: node, conn: conn}, true
+		}
+		node.Release()
+		if s.ctx.Err() != nil || classify(err, nodeSide) == CauseResources {
+			s.fail(err, nodeSide)
+			return nil, false
+		}
+		s.vain(node, err, took)
+		if ctx.Err() != nil {
+			s.end(CauseDial)
+			return nil, false
+		}
+	}
+}
+
+// dial connects to a node and sends it the head.
+func (s *copySession) dial(ctx context.Context, node *pool.Node, head []byte) (*net.TCPConn, error) {
+	t := &s.rules.timeouts
+	dialer := net.Dialer{Timeout: t.Dial, KeepAlive: -1}
+	dialer.SetMultipathTCP(false)
+	conn, err := dialer.DialContext(ctx, "tcp", node.Addr().String())
+	if err != nil {
+		return nil, err
+	}
+	tcp := conn.(*net.TCPConn)
+	if raw, err := tcp.SyscallConn(); err == nil {
+		raw.Control(func(fd uintptr) { setKeepalive(int(fd), t) })
+	}
+	tcp.SetWriteDeadline(time.Now().Add(t.Dial))
+	if _, err := tcp.Write(head); err != nil {
+		tcp.Close()
+		return nil, err
+	}
+	tcp.SetWriteDeadline(time.Time{})
+	return tcp, nil
+}
+
+// vain books an attempt that came to nothing, and makes sure that its node is not tried again.
+func (s *session) vain(node *pool.Node, err error, took time.Duration) {
+	node.Dialed(err, took)
+	s.tried = append(s.tried, node)
+	s.retries++
+}
+
+// undialled is the cause of a session for which no node is left.
+func (s *session) undialled() Cause {
+	if s.retries > 0 {
+		return CauseDial
+	}
+	return CauseNoNode
+}
+
+// contest waits for the first byte of the chosen node. While it is silent a rival gets the same head; one
+// that ends the connection is replaced. The first to answer has the session.
+func (s *copySession) contest(chosen *bid, head []byte) (won *bid, ok bool) {
+	var rival *bid
+	defer func() {
+		for _, b := range []*bid{chosen, rival} {
+			if b != nil && b != won {
+				b.stop()
+				b.drop()
+			}
+		}
+	}()
+	chosen.await()
+	silence := time.NewTicker(s.rules.timeouts.FirstByte)
+	defer silence.Stop()
+	for {
+		select {
+		case <-chosen.heard():
+			if won = s.judge(chosen); won != nil {
+				return won, true
+			}
+			if chosen, rival = rival, nil; chosen == nil {
+				if chosen, ok = s.bid(head); !ok {
+					return nil, false
+				}
+				chosen.await()
+			}
+		case <-rival.heard():
+			if won = s.judge(rival); won != nil {
+				return won, true
+			}
+			rival = nil
+		case <-silence.C:
+			if s.clientMoved() {
+				// What the client sends beyond its hello is for one node only.
+				chosen.stop()
+				won = chosen
+				return won, true
+			}
+			if rival = s.challenge(chosen, rival, head); rival == nil {
+				silence.Stop() // nobody is left to ask
+			}
+		case <-s.ctx.Done():
+			s.fail(s.ctx.Err(), nodeSide)
+			return nil, false
+		}
+	}
+}
+
+// await waits, beside the session's goroutine, for the node's first bytes.
+func (b *bid) await() {
+	b.answered = make(chan struct{})
+	go func() {
+		defer close(b.answered)
+		buf := make([]byte, firstRead)
+		n, err := b.conn.Read(buf)
+		if b.first = buf[:n]; n == 0 {
+			b.err = err
+		}
+	}()
+}
+
+// heard is closed when the node has answered, or never will; it blocks for no bid.
+func (b *bid) heard() <-chan struct{} {
+	if b == nil {
+		return nil
+	}
+	return b.answered
+}
+
+// stop ends the waiting.
+func (b *bid) stop() {
+	b.conn.SetReadDeadline(longAgo)
+	<-b.answered
+	b.conn.SetReadDeadline(time.Time{})
+}
+
+// judge returns the bid if its node has answered, and drops it if the node ended the connection instead.
+func (s *copySession) judge(b *bid) *bid {
+	if b.err == nil {
+		s.answered = s.srv.clock()
+		b.node.Answered()
+		return b
+	}
+	s.vain(b.node, b.err, 0)
+	b.drop()
+	return nil
+}
+
+// challenge books the silence of the latest bid and returns the next rival of the chosen one, nil if
+// there is no node left. A rival that was silent too makes place for it.
+func (s *copySession) challenge(chosen, rival *bid, head []byte) *bid {
+	latest := chosen
+	if rival != nil {
+		latest = rival
+	}
+	latest.node.Silent()
+	s.tried = append(s.tried, latest.node)
+	if rival != nil {
+		rival.stop()
+		rival.drop()
+	}
+	next, ok := s.bid(head)
+	if !ok {
+		s.cause = CauseNone // the chosen one has its chance still
+		return nil
+	}
+	next.await()
+	return next
+}

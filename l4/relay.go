@@ -1,0 +1,127 @@
+package l4
+
+import (
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// relay moves bytes both ways until both sides have finished, each direction by a goroutine.
+//
+// How it ends: a FIN is passed on when all before it was delivered, and the other direction goes on
+// (linger). A reset is passed on as a reset, so that nobody takes a cut stream for a whole one, but not
+// before what was received ahead of it is delivered.
+func (s *copySession) relay(won *bid) {
+	s.enter(PhaseRelay)
+	s.live.active.Store(s.srv.clock())
+	toNode := &copyFlow{from: clientSide, src: s.client, dst: s.node, total: &s.live.in}
+	toClient := &copyFlow{from: nodeSide, src: s.node, dst: s.client, total: &s.live.out, first: won.first}
+	toNode.total.Store(s.in)
+
+	ends := make(chan *copyFlow, 2)
+	var flows sync.WaitGroup
+	flows.Go(func() { s.carry(toNode); ends <- toNode })
+	flows.Go(func() { s.carry(toClient); ends <- toClient })
+	for range 2 {
+		s.ended(<-ends)
+	}
+	flows.Wait()
+	s.in, s.out = toNode.total.Load(), toClient.total.Load()
+	s.spliced = toNode.spliced + toClient.spliced
+	s.conclude()
+}
+
+// A copyFlow is one direction of a relay.
+type copyFlow struct {
+	from     side
+	src, dst *net.TCPConn
+	first    []byte // what was read from src before the relay began
+	total    *atomic.Uint64
+	spliced  uint64
+
+	err error // why it ended; nil: src has finished, and dst was told
+	cut side  // whose connection broke, where err is not nil
+}
+
+// carry moves all of a flow and passes its end on.
+func (s *copySession) carry(f *copyFlow) {
+	if len(f.first) > 0 {
+		n, err := f.dst.Write(f.first)
+		f.total.Add(uint64(n))
+		if err != nil {
+			f.err, f.cut = err, f.from.other()
+			return
+		}
+	}
+	if f.err = pump(f); f.err == nil {
+		f.dst.CloseWrite()
+	}
+}
+
+// ended notes how a flow ended, and sees to it that the other does not wait for what cannot come.
+func (s *copySession) ended(f *copyFlow) {
+	if f.err == nil {
+		if s.phase == PhaseRelay && s.cause == CauseNone {
+			s.left = f.from
+			s.enter(PhaseLinger)
+		}
+		return
+	}
+	s.fail(f.err, f.cut)
+	if f.cut == f.from {
+		// Nothing can be delivered to src any more, so nothing need be read for it.
+		f.dst.SetReadDeadline(longAgo)
+	}
+}
+
+// conclude ends a session whose flows are both over. A reset throws away what is in the send queue of
+// the side that is still there, so it waits for that to be acknowledged, as long as it moves.
+func (s *copySession) conclude() {
+	if s.cause == CauseNone {
+		s.enter(PhaseRelay) // where the one who left first left
+		s.end(s.left.finished())
+		return
+	}
+	if s.cause != CauseClientReset && s.cause != CauseNodeReset {
+		return
+	}
+	left, moved := unsent(s.client, s.node), time.Now()
+	for left > 0 && s.ctx.Err() == nil && time.Since(moved) < s.rules.timeouts.HalfClose {
+		time.Sleep(flushInterval)
+		now := unsent(s.client, s.node)
+		if now < left {
+			moved = time.Now()
+		}
+		left = now
+	}
+}
+
+// flushInterval is how often a reset that waits looks whether it may go out.
+const flushInterval = 10 * time.Millisecond
+
+// copyCounted copies from src to dst through user space and counts as it goes.
+func copyCounted(dst io.Writer, src io.Reader, total *atomic.Uint64) (reading bool, err error) {
+	buf := copyBuffers.Get().(*[copyBufferSize]byte)
+	defer copyBuffers.Put(buf)
+	for {
+		n, err := src.Read(buf[:])
+		if n > 0 {
+			if _, err := dst.Write(buf[:n]); err != nil {
+				return false, err
+			}
+			total.Add(uint64(n))
+		}
+		if err == io.EOF {
+			return true, nil
+		}
+		if err != nil {
+			return true, err
+		}
+	}
+}
+
+const copyBufferSize = 64 << 10
+
+var copyBuffers = sync.Pool{New: func() any { return new([copyBufferSize]byte) }}

@@ -1,0 +1,161 @@
+package l4
+
+import (
+	"context"
+	"errors"
+	"net"
+	"time"
+)
+
+// A copySession is a session in the hands of its own goroutines.
+type copySession struct {
+	session
+	srv    *Server
+	client *net.TCPConn
+	node   *net.TCPConn // nil until a node has the session
+
+	ctx    context.Context // ends when somebody else ends the session
+	cancel context.CancelCauseFunc
+	told   bool // the client was told by an alert, so its connection is closed in order
+
+	live progress // what others may see and do while the session runs
+}
+
+// serve is the life of a session, top to bottom.
+func (s *copySession) serve() {
+	defer s.hangUp()
+	defer context.AfterFunc(s.ctx, s.unblock)()
+	head, ok := s.open()
+	if !ok {
+		return
+	}
+	won, ok := s.reach(head)
+	if !ok {
+		return
+	}
+	s.srv.relaying(&s.session)
+	s.relay(won)
+}
+
+// open reads the first bytes until they say where the session goes, and returns those that the node
+// is to get.
+func (s *copySession) open() (head []byte, ok bool) {
+	if s.rules.routes == nil {
+		s.route = s.rules.fallback
+		return nil, true
+	}
+	s.enter(PhaseHello)
+	s.client.SetReadDeadline(time.Now().Add(s.rules.timeouts.Hello))
+	defer s.client.SetReadDeadline(time.Time{})
+	var first opening
+	buf := make([]byte, 0, firstRead)
+	for {
+		if len(buf) == cap(buf) {
+			buf = append(make([]byte, 0, 2*cap(buf)), buf...)
+		}
+		n, err := s.client.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		if n == 0 && err != nil {
+			s.fail(err, clientSide)
+			s.srv.refused(&s.session)
+			return nil, false
+		}
+		switch first.decide(&s.session, buf) {
+		case goOn:
+			s.greeted = s.srv.clock()
+			return buf, true
+		case refuse:
+			s.turnAway(first.alert)
+			return nil, false
+		}
+	}
+}
+
+// firstRead is enough for the hellos of today's clients, which are under 2,100 bytes.
+const firstRead = 4 << 10
+
+// turnAway ends a session that no node will see: its client is told why, if it speaks TLS, and what it
+// still sends is read once, so that the alert is not lost to a reset.
+func (s *copySession) turnAway(alert string) {
+	s.srv.refused(&s.session)
+	if alert == "" {
+		return
+	}
+	s.client.SetWriteDeadline(time.Now().Add(time.Second))
+	s.client.Write([]byte(alert))
+	s.client.CloseWrite()
+	s.client.SetReadDeadline(time.Now())
+	s.client.Read(make([]byte, firstRead))
+	s.told = true
+}
+
+// enter notes where the session is, and publishes what is known of it.
+func (s *copySession) enter(p Phase) {
+	s.phase = p
+	known := s.session
+	s.live.known.Store(&known)
+}
+
+// state is the session as far as others may know it.
+func (s *copySession) state() session {
+	known := *s.live.known.Load()
+	known.in, known.out = s.live.in.Load(), s.live.out.Load()
+	return known
+}
+
+// fail ends the session for an error on the connection to one side, or for the reason why that
+// connection was closed under us.
+func (s *copySession) fail(err error, from side) {
+	if k, ok := errors.AsType[killed](context.Cause(s.ctx)); ok {
+		s.end(k.cause)
+	}
+	s.end(classify(err, from))
+}
+
+// A killed error is the cause that somebody outside gave a session to end.
+type killed struct{ cause Cause }
+
+func (k killed) Error() string { return "session ended: " + k.cause.String() }
+
+// kill ends the session from outside. The first cause counts.
+func (s *copySession) kill(cause Cause) { s.cancel(killed{cause}) }
+
+// unblock makes every call on the session's connections return. They are closed by hangUp.
+func (s *copySession) unblock() {
+	s.live.mu.Lock()
+	defer s.live.mu.Unlock()
+	s.live.killed = true
+	s.client.SetDeadline(longAgo)
+	if s.node != nil {
+		s.node.SetDeadline(longAgo)
+	}
+}
+
+// longAgo is a deadline that has passed.
+var longAgo = time.Unix(1, 0)
+
+// adopt makes conn the session's connection to its node; false if the session was ended meanwhile.
+func (s *copySession) adopt(conn *net.TCPConn) bool {
+	s.live.mu.Lock()
+	defer s.live.mu.Unlock()
+	s.node = conn
+	return !s.live.killed
+}
+
+// hangUp closes the session's connections: in order, or so that neither side can take what it got for
+// the whole.
+func (s *copySession) hangUp() {
+	s.cancel(nil)
+	reset := !s.cause.orderly()
+	if reset && !s.told {
+		s.client.SetLinger(0)
+	}
+	s.client.Close()
+	if s.node != nil {
+		if reset {
+			s.node.SetLinger(0)
+		}
+		s.node.Close()
+		s.session.node.Release()
+	}
+}
