@@ -1,6 +1,7 @@
 package l4
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -40,6 +41,7 @@ func leakCheck(t *testing.T) {
 	t.Cleanup(func() {
 		var g, f int
 		for range 300 {
+			runtime.GC() // net keeps the pipes of its splice in a sync.Pool until then
 			g, f = runtime.NumGoroutine(), countFDs()
 			if g <= goroutines && f <= fds {
 				return
@@ -66,7 +68,7 @@ func listFDs() string {
 	return strings.Join(all, "\n")
 }
 
-// A bench is a server under test, with its records.
+// A testServer is a server under test, with its records.
 type testServer struct {
 	*Server
 	t     *testing.T
@@ -113,7 +115,7 @@ func (ts *testServer) addr(listener string) string {
 	return ""
 }
 
-// record waits for n records and returns them.
+// wait waits for n records and returns them.
 func (ts *testServer) wait(n int) []Record {
 	ts.t.Helper()
 	for range 500 {
@@ -201,20 +203,35 @@ func dial(t *testing.T, addr string) *net.TCPConn {
 	return c.(*net.TCPConn)
 }
 
-// pattern is n bytes that tell where they belong.
+// pattern is n bytes that tell where they belong. It is a view of memory that all tests share.
 func pattern(n int, seed byte) []byte {
-	b := make([]byte, n)
-	x := uint32(seed) + 1
-	for i := range b {
-		x = x*1664525 + 1013904223
-		b[i] = byte(x >> 24)
+	patternMu.Lock()
+	defer patternMu.Unlock()
+	if len(patterns[seed]) < n {
+		b := make([]byte, n)
+		x := uint64(seed) + 1
+		for i := 0; i < n; i += 8 {
+			x = x*6364136223846793005 + 1442695040888963407
+			for j := range min(8, n-i) {
+				b[i+j] = byte(x >> (8 * j))
+			}
+		}
+		patterns[seed] = b
 	}
-	return b
+	return patterns[seed][:n]
 }
+
+var (
+	patternMu sync.Mutex
+	patterns  [256][]byte
+)
 
 func diff(got, want []byte) string {
 	if len(got) != len(want) {
 		return fmt.Sprintf("got %d bytes, want %d", len(got), len(want))
+	}
+	if bytes.Equal(got, want) {
+		return ""
 	}
 	for i := range got {
 		if got[i] != want[i] {

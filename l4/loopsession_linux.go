@@ -27,6 +27,7 @@ type loopSession struct {
 	timer    timer[*loopSession]
 	active   int64 // when a byte last moved
 	unsent   int32 // while a reset waits for what was sent before it: how much of that is left
+	left     side  // who finished first, once one has
 	queued   bool  // in loop.ready
 	flushing bool  // both flows are done, and a reset waits to be passed on
 	told     bool  // the client was told by an alert, so its connection is closed in order

@@ -11,6 +11,7 @@ type progress struct {
 	known   atomic.Pointer[session] // as of the last phase it entered
 	active  atomic.Int64            // when a byte was last seen to have moved
 	in, out atomic.Uint64           // bytes that moved
+	left    atomic.Int32            // the side that finished first, plus one; 0: none has
 
 	// Of the watch alone.
 	next    int64  // when to look again

@@ -56,6 +56,7 @@ func (s *copySession) carry(f *copyFlow) {
 		}
 	}
 	if f.err = pump(f); f.err == nil {
+		s.live.left.CompareAndSwap(0, int32(f.from)+1) // before the other side can know
 		f.dst.CloseWrite()
 	}
 }
@@ -64,7 +65,6 @@ func (s *copySession) carry(f *copyFlow) {
 func (s *copySession) ended(f *copyFlow) {
 	if f.err == nil {
 		if s.phase == PhaseRelay && s.cause == CauseNone {
-			s.left = f.from
 			s.enter(PhaseLinger)
 		}
 		return
@@ -81,7 +81,7 @@ func (s *copySession) ended(f *copyFlow) {
 func (s *copySession) conclude() {
 	if s.cause == CauseNone {
 		s.enter(PhaseRelay) // where the one who left first left
-		s.end(s.left.finished())
+		s.end(side(s.live.left.Load() - 1).finished())
 		return
 	}
 	if s.cause != CauseClientReset && s.cause != CauseNodeReset {

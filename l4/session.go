@@ -32,7 +32,6 @@ type session struct {
 
 	phase   Phase
 	cause   Cause
-	left    side // who finished first, once one has
 	relayed bool // it is counted as no longer pending
 }
 
