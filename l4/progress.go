@@ -14,9 +14,8 @@ type progress struct {
 	left    atomic.Int32            // the side that finished first, plus one; 0: none has
 
 	// Of the watch alone.
-	next    int64  // when to look again
-	seen    uint64 // bytes at the last look
-	counted [2]uint64
+	next int64  // when to look again
+	seen uint64 // bytes at the last look
 
 	mu     sync.Mutex // guards the fields below, and copySession.node
 	killed bool

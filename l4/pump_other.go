@@ -2,7 +2,12 @@
 
 package l4
 
-import "net"
+import (
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+)
 
 // pump moves a flow to its end, through user space.
 func pump(f *copyFlow) error {
@@ -25,3 +30,28 @@ func unsent(...*net.TCPConn) int32 { return 0 }
 // clientMoved is not known here without reading: a client that goes on sending while no node has answered
 // is taken for one that waits.
 func (s *copySession) clientMoved() bool { return false }
+
+// copyCounted copies from src to dst through user space and counts as it goes.
+func copyCounted(dst io.Writer, src io.Reader, total *atomic.Uint64) (reading bool, err error) {
+	buf := copyBuffers.Get().(*[copyBufferSize]byte)
+	defer copyBuffers.Put(buf)
+	for {
+		n, err := src.Read(buf[:])
+		if n > 0 {
+			if _, err := dst.Write(buf[:n]); err != nil {
+				return false, err
+			}
+			total.Add(uint64(n))
+		}
+		if err == io.EOF {
+			return true, nil
+		}
+		if err != nil {
+			return true, err
+		}
+	}
+}
+
+const copyBufferSize = 64 << 10
+
+var copyBuffers = sync.Pool{New: func() any { return new([copyBufferSize]byte) }}

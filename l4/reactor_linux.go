@@ -114,6 +114,14 @@ func (r *reactor) stop(cause Cause) {
 	r.pipes.close()
 }
 
+// Pipes counts the pipes that bulk goes through.
+func (s *Server) Pipes() PipeStats {
+	if r, ok := s.reactor.(*reactor); ok {
+		return r.pipes.stats()
+	}
+	return PipeStats{}
+}
+
 // A loopHandle is a loopSession for those outside the loop.
 type loopHandle struct {
 	l *loop

@@ -1,7 +1,6 @@
 package l4
 
 import (
-	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -100,28 +99,3 @@ func (s *copySession) conclude() {
 
 // flushInterval is how often a reset that waits looks whether it may go out.
 const flushInterval = 10 * time.Millisecond
-
-// copyCounted copies from src to dst through user space and counts as it goes.
-func copyCounted(dst io.Writer, src io.Reader, total *atomic.Uint64) (reading bool, err error) {
-	buf := copyBuffers.Get().(*[copyBufferSize]byte)
-	defer copyBuffers.Put(buf)
-	for {
-		n, err := src.Read(buf[:])
-		if n > 0 {
-			if _, err := dst.Write(buf[:n]); err != nil {
-				return false, err
-			}
-			total.Add(uint64(n))
-		}
-		if err == io.EOF {
-			return true, nil
-		}
-		if err != nil {
-			return true, err
-		}
-	}
-}
-
-const copyBufferSize = 64 << 10
-
-var copyBuffers = sync.Pool{New: func() any { return new([copyBufferSize]byte) }}

@@ -55,9 +55,6 @@ func newRules(cfg *configs.Config, lc *configs.Listener, ln *Listener, pools fun
 	return r, nil
 }
 
-// wantsHeader reports whether a connection from this peer must open with a PROXY header.
-func (r *rules) wantsHeader(peer netip.Addr) bool { return contains(r.ProxyFrom, peer) }
-
 // allows applies allow and deny; deny wins.
 func (r *rules) allows(client netip.Addr) bool {
 	if contains(r.Deny, client) {

@@ -8,7 +8,6 @@ import (
 type tick struct {
 	id    int
 	timer timer[*tick]
-	fired []int64
 }
 
 func newTick(id int) *tick {
