@@ -64,6 +64,7 @@ func (s *copySession) carry(f *copyFlow) {
 func (s *copySession) ended(f *copyFlow) {
 	if f.err == nil {
 		if s.phase == PhaseRelay && s.cause == CauseNone {
+			s.live.active.Store(s.srv.clock())
 			s.enter(PhaseLinger)
 		}
 		return

@@ -29,6 +29,7 @@ func (l *loop) sourceEnded(s *loopSession, f *flow, src *end) {
 		f.state |= cut
 		return
 	}
+	s.active = l.now // an end is progress too
 	if s.phase == PhaseRelay {
 		s.phase, s.left = PhaseLinger, s.side(src)
 		l.arm(s)

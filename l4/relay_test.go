@@ -236,8 +236,8 @@ func TestHalfCloseLimit(t *testing.T) {
 		cfg.Timeouts.HalfClose = 500 * time.Millisecond
 		srv := serve(t, cfg)
 		c := dial(t, srv.addr("s3"))
-		c.CloseWrite()
 		began := time.Now()
+		c.CloseWrite()
 		if _, err := c.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
 			t.Errorf("got %v, want ECONNRESET", err)
 		}
