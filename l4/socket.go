@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"sync/atomic"
 	"syscall"
@@ -34,7 +35,7 @@ func bind(address string, t *configs.Timeouts) (*socket, error) {
 		},
 	}
 	lc.SetMultipathTCP(false)
-	ln, err := lc.Listen(context.Background(), "tcp", address)
+	ln, err := lc.Listen(context.Background(), network(address), address)
 	if err != nil {
 		return nil, explainBind(address, err)
 	}
@@ -55,6 +56,19 @@ func bind(address string, t *configs.Timeouts) (*socket, error) {
 		return nil, fmt.Errorf("listen on %s: %w", address, err)
 	}
 	return sk, nil
+}
+
+// network is the family to bind to: "" means both, and [::] means what it says, IPv6 and no more.
+func network(address string) string {
+	host, _, _ := net.SplitHostPort(address)
+	switch addr, err := netip.ParseAddr(host); {
+	case err != nil:
+		return "tcp"
+	case addr.Is4():
+		return "tcp4"
+	default:
+		return "tcp6"
+	}
 }
 
 // explainBind adds what would help to the errors that everybody meets.

@@ -50,7 +50,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 		OnUsageError:          usageErrorOf,
 		ExitErrHandler:        func(*cli.Context, error) {}, // report does this
 		Commands: []*cli.Command{
-			checkCommand(), verifyCommand(),
+			runCommand(), checkCommand(), verifyCommand(),
 			completionCommand(), versionCommand(), helpCommand(),
 		},
 	}

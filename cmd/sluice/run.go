@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/sluicelb/sluice/l4"
+	"github.com/urfave/cli/v2"
+)
+
+func runCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "run",
+		Usage:     "serve a configuration until told to stop",
+		UsageText: "sluice run -c FILE",
+		Description: `Once all listeners are bound, one line on stdout says so and where they are:
+
+  ready s3=[::]:9000 console=[::]:9001
+
+Records go to stderr. Signals:
+
+  SIGHUP             reload: all of the file as it is now, or, if there is anything wrong with it, nothing
+  SIGTERM, SIGINT    drain: no new sessions; the present ones have timeouts.drain to finish. Once more: stop now
+
+Exit codes: 0 every session was finished, 1 the configuration cannot be used or sessions were cut, 2 wrong use.`,
+		Flags: []cli.Flag{configFlag()},
+		Action: func(c *cli.Context) error {
+			path, err := configPath(c)
+			if err != nil {
+				return err
+			}
+			return serve(c.Context, path, c.App.Writer, c.App.ErrWriter)
+		},
+	}
+}
+
+// serve runs a configuration until ctx ends or a signal says so.
+func serve(ctx context.Context, path string, stdout, stderr io.Writer) error {
+	cfg, err := loadConfig(stderr, path)
+	if err != nil {
+		return err
+	}
+	// Before anything listens: a signal that comes early must not kill what has begun.
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	defer signal.Stop(signals)
+
+	s, err := start(cfg, stderr)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	fmt.Fprintln(stdout, readyLine(s.server.Addresses()))
+	for {
+		select {
+		case <-ctx.Done():
+			return s.drain(signals)
+		case sig := <-signals:
+			if sig != syscall.SIGHUP {
+				s.log.Info("drain", "signal", sig.String(), "sessions", s.server.Sessions(), "for", s.config().Timeouts.Drain)
+				return s.drain(signals)
+			}
+			s.reload()
+		}
+	}
+}
+
+// readyLine says where the listeners are, for people and for scripts that wait.
+func readyLine(bound []l4.Bound) string {
+	var b strings.Builder
+	b.WriteString("ready")
+	for _, at := range bound {
+		fmt.Fprintf(&b, " %s=%s", at.Listener, at.Address)
+	}
+	return b.String()
+}
