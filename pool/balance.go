@@ -10,6 +10,31 @@ import (
 	"github.com/sluicelb/sluice/configs"
 )
 
+// method is a [configs.Balance] as a number.
+type method uint8
+
+const (
+	leastConn method = iota
+	roundRobin
+	random
+	source
+	leastBytes
+)
+
+func methodOf(b configs.Balance) method {
+	switch b {
+	case configs.RoundRobin:
+		return roundRobin
+	case configs.Random:
+		return random
+	case configs.Source:
+		return source
+	case configs.LeastBytes:
+		return leastBytes
+	}
+	return leastConn
+}
+
 // weightUnit is what one point of weight is counted as, fine enough for a slow start's fractions.
 const weightUnit = 1000
 
@@ -57,11 +82,11 @@ type view struct {
 }
 
 // byTurn reports whether it is a's turn before b's.
-func byTurn(a, b view) bool { return int64(a.middle-b.middle) < 0 }
+func byTurn(a, b *view) bool { return int64(a.middle-b.middle) < 0 }
 
 // byLoad reports whether a carries less than b for its weight. Equals take turns, so that idle nodes
 // are used by weight instead of the first one always.
-func byLoad(a, b view) bool {
+func byLoad(a, b *view) bool {
 	ahi, alo := bits.Mul64(a.load, b.weight)
 	bhi, blo := bits.Mul64(b.load, a.weight)
 	if ahi != bhi {
@@ -75,7 +100,7 @@ func byLoad(a, b view) bool {
 
 // choose picks among the free members of the lowest tier that has one.
 func (q *question) choose(r *roster) candidate {
-	if q.pool.cfg.Balance == configs.Random {
+	if q.method == random {
 		return q.byDraw(r)
 	}
 	best := candidate{tier: noTier}
@@ -97,15 +122,12 @@ func (q *question) choose(r *roster) candidate {
 func (q *question) candidate(m *member, t tier) candidate {
 	c := candidate{member: m, tier: t, turn: m.turn.Load()}
 	c.weight = q.effective(m)
-	step := m.step
-	if c.weight != m.weight {
-		step = turnUnit / c.weight
-	}
-	c.middle = currentTurn(c.turn, q.pool.turn.Load(), step) + step/2
-	switch q.pool.cfg.Balance {
-	case configs.LeastBytes:
+	step := m.stepAt(c.weight)
+	c.middle = currentTurn(c.turn, q.turn, step) + step/2
+	switch q.method {
+	case leastBytes:
 		c.load = m.node.recent(q.now)
-	case configs.Source:
+	case source:
 		c.score = score(q.hash, m.node.hash, c.weight)
 	default:
 		c.load = uint64(max(m.node.sessions.Load(), 0))
@@ -115,13 +137,13 @@ func (q *question) candidate(m *member, t tier) candidate {
 
 // before reports whether a is the better choice.
 func (q *question) before(a, b *candidate) bool {
-	switch q.pool.cfg.Balance {
-	case configs.RoundRobin:
-		return byTurn(a.view, b.view)
-	case configs.Source:
+	switch q.method {
+	case roundRobin:
+		return byTurn(&a.view, &b.view)
+	case source:
 		return a.score > b.score
 	}
-	return byLoad(a.view, b.view)
+	return byLoad(&a.view, &b.view)
 }
 
 // byDraw draws two different members by weight and takes the one with fewer sessions for its weight.
@@ -139,7 +161,7 @@ func (q *question) byDraw(r *roster) candidate {
 			return first
 		}
 		second := q.drawn(r, t, first.member, q.pool.draw(total-first.weight))
-		if second.member == nil || byLoad(first.view, second.view) {
+		if second.member == nil || byLoad(&first.view, &second.view) {
 			return first
 		}
 		return second

@@ -160,7 +160,7 @@ func TestRandomShares(t *testing.T) {
 // TestRandomDraws pins which member a draw means.
 func TestRandomDraws(t *testing.T) {
 	p := newTestPool(t, poolConfig("10.0.0.1:9000 10.0.0.2:9000 10.0.0.3:9000", balanced(configs.Random), weighted(1, 2, 3)))
-	q := question{pool: p}
+	q := question{terms: p.terms, pool: p}
 	r := p.roster.Load()
 	tr, total := q.weigh(r)
 	if tr != tierFit || total != 6*weightUnit {
@@ -387,11 +387,13 @@ func TestByLoadOrders(t *testing.T) {
 		{view{weight: 2, load: 4}, view{weight: 1, load: 2}, false},
 		{view{weight: maxWeight * weightUnit, load: big}, view{weight: maxWeight * weightUnit, load: big - 1}, false},
 		{view{weight: maxWeight * weightUnit, load: big - 1}, view{weight: maxWeight * weightUnit, load: big}, true},
+		{view{weight: 1, load: big}, view{weight: 1000, load: big}, false},
+		{view{weight: 1000, load: big}, view{weight: 1, load: big}, true},
 		{view{weight: 1, middle: 1}, view{weight: 1, middle: 2}, true},
 		{view{weight: 1, middle: 2}, view{weight: 1, middle: 1}, false},
 	}
 	for _, tt := range tests {
-		if got := byLoad(tt.a, tt.b); got != tt.want {
+		if got := byLoad(&tt.a, &tt.b); got != tt.want {
 			t.Errorf("byLoad(%s, %s) = %v", fmt.Sprint(tt.a), fmt.Sprint(tt.b), got)
 		}
 	}

@@ -67,14 +67,10 @@ func (s *Set) answer(e *entry, addrs []netip.Addr, err error) (gone []*Node) {
 		addr := netip.AddrPortFrom(a, e.port)
 		i := slices.IndexFunc(old, func(n *Node) bool { return n.key.addr == addr })
 		var n *Node
-		switch {
-		case i >= 0:
+		if i >= 0 {
 			n = old[i]
-		default:
-			n = s.newNode(nodeKey{e.key, addr}, e.key.text, e.host)
-			if uniform { // what the operator said of the name holds for its new address
-				n.state.Store(uint32(n.load().withAdmin(admin)))
-			}
+		} else if n = s.newNode(nodeKey{e.key, addr}, e.key.text, e.host); uniform {
+			n.state.Store(uint32(n.load().withAdmin(admin))) // what the operator said of the name
 		}
 		name := e.key.text
 		if len(addrs) > 1 {
@@ -103,8 +99,7 @@ func commonAdmin(nodes []*Node) (Admin, bool) {
 // addLocked puts an entry into the set; a host name is asked for from now on. s.mu must be held.
 func (s *Set) addLocked(e *entry) []Event {
 	s.entries[e.key] = e
-	s.reviveLocked(e)
-	var events []Event
+	events := s.reviveLocked(e)
 	for _, n := range e.nodes {
 		events = append(events, n.event(KindMember, "", "added", ""))
 	}
@@ -129,14 +124,18 @@ func (s *Set) dropLocked(e *entry) []Event {
 	return events
 }
 
-// reviveLocked puts retired nodes with sessions back in the place of new ones with the same identity.
-// s.mu must be held.
-func (s *Set) reviveLocked(e *entry) {
+// reviveLocked puts retired nodes with sessions back in the place of new ones with the same identity. What
+// the operator said of the name meanwhile is newer than what was said of the node. s.mu must be held.
+func (s *Set) reviveLocked(e *entry) (events []Event) {
 	for i, n := range e.nodes {
 		if r := s.retired[n.key]; r != nil {
 			r.name.Store(n.name.Load())
+			if a := n.Admin(); a != Ready {
+				events = append(events, r.setAdmin(a, "as its name")...)
+			}
 			e.nodes[i] = r
 			delete(s.retired, n.key)
 		}
 	}
+	return events
 }

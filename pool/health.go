@@ -179,7 +179,7 @@ func (n *Node) judge(ctx context.Context, r Result, c *configs.Check) (changing 
 		events = append(events, n.event(KindHealth, old.health().String(), next.health().String(), r.Text))
 	}
 	if old.busy() != next.busy() {
-		events = append(events, n.event(KindBusy, busyWord(old), busyWord(next), r.Text))
+		events = append(events, n.event(KindBusy, busyWord(old.busy()), busyWord(next.busy()), r.Text))
 	}
 	if old.health() == Down && next.health() == Up {
 		if old.ejected() { // what checks saw is newer than what traffic met
@@ -194,8 +194,8 @@ func (n *Node) judge(ctx context.Context, r Result, c *configs.Check) (changing 
 	return changing
 }
 
-func busyWord(s state) string {
-	if s.busy() {
+func busyWord(busy bool) string {
+	if busy {
 		return "busy"
 	}
 	return "no"

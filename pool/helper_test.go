@@ -2,8 +2,13 @@ package pool
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"log/slog"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -65,7 +70,6 @@ func (r *recorder) take(kind Kind) []string {
 // newSet returns a set that fails the test if it leaves goroutines behind.
 func newSet(t testing.TB) (*Set, *recorder) {
 	t.Helper()
-	before := runtime.NumGoroutine()
 	r := &recorder{}
 	s := NewSet(slog.New(slog.NewTextHandler(t.Output(), nil)), r.add)
 	s.lookup = func(context.Context, string) ([]netip.Addr, error) {
@@ -74,16 +78,31 @@ func newSet(t testing.TB) (*Set, *recorder) {
 	}
 	t.Cleanup(func() {
 		s.Close()
-		var after int
-		for range 100 { // an AfterFunc or a closed conn may need a moment
-			if after = runtime.NumGoroutine(); after <= before {
+		var left []string
+		for range 100 { // a goroutine that is done may need a moment to end
+			if left = ours(); len(left) == 0 {
 				return
 			}
 			time.Sleep(10 * time.Millisecond)
 		}
-		t.Errorf("goroutines: %d before, %d after Close", before, after)
+		t.Errorf("goroutines after Close:\n%s", strings.Join(left, "\n\n"))
 	})
 	return s, r
+}
+
+// ours lists the goroutines that this package started, or net/http for it.
+func ours() []string {
+	buf := make([]byte, 1<<20)
+	var found []string
+	for g := range strings.SplitSeq(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
+		_, creator, _ := strings.Cut(g, "created by ")
+		if strings.HasPrefix(creator, "github.com/sluicelb/sluice/pool.(") ||
+			strings.HasPrefix(creator, "sync.(*WaitGroup).Go") ||
+			strings.HasPrefix(creator, "net/http.(*Transport)") {
+			found = append(found, g)
+		}
+	}
+	return found
 }
 
 // commit makes cfgs current and returns the first pool.
@@ -131,4 +150,45 @@ func pick(t testing.TB, p *Pool, tried ...*Node) *Node {
 		t.Fatalf("Pick: %v", err)
 	}
 	return n
+}
+
+// writePair writes a certificate and its key into files.
+func writePair(t *testing.T, pair tls.Certificate) (certFile, keyFile string) {
+	t.Helper()
+	key, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	certFile, keyFile = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	for file, block := range map[string]*pem.Block{
+		certFile: {Type: "CERTIFICATE", Bytes: pair.Certificate[0]},
+		keyFile:  {Type: "PRIVATE KEY", Bytes: key},
+	} {
+		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return certFile, keyFile
+}
+
+// words are collected by a server's goroutines.
+type words struct {
+	mu   sync.Mutex
+	list []string
+}
+
+func (w *words) add(s string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.list = append(w.list, s)
+}
+
+// take returns the words since the last take.
+func (w *words) take() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	got := strings.Join(w.list, " ")
+	w.list = nil
+	return got
 }

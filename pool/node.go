@@ -117,25 +117,26 @@ func (n *Node) AddBytes(in, out uint64) {
 
 // SetAdmin is the operator's word. Ready also ends an ejection; leaving Maint starts the checks again,
 // the first one soon, with the health of before.
-func (n *Node) SetAdmin(a Admin) {
+func (n *Node) SetAdmin(a Admin) { n.set.emit(n.setAdmin(a, "operator")...) }
+
+func (n *Node) setAdmin(a Admin, reason string) (events []Event) {
 	n.mu.Lock()
+	defer n.mu.Unlock()
 	old := n.load()
 	next := old.withAdmin(a)
-	events := make([]Event, 0, 2)
 	if old.admin() != a {
-		events = append(events, n.event(KindAdmin, old.admin().String(), a.String(), "operator"))
+		events = append(events, n.event(KindAdmin, old.admin().String(), a.String(), reason))
 	}
 	if a == Ready && old.ejected() {
-		events = append(events, n.unejectLocked("operator"))
+		events = append(events, n.unejectLocked(reason))
 		next = next.with(ejectedBit, false)
 	}
-	n.storeLocked(next, "operator")
+	n.storeLocked(next, reason)
 	if old.admin() == Maint && a != Maint {
 		n.warmLocked()
 	}
-	n.mu.Unlock()
 	n.checkSoon()
-	n.set.emit(events...)
+	return events
 }
 
 // storeLocked publishes a new state and remembers since when and why it is so. n.mu must be held.
@@ -176,8 +177,9 @@ func (n *Node) event(kind Kind, old, new, reason string) Event {
 	}
 }
 
-// join makes the node part of p: it is checked as pr says. Fresh is for a node that was in no pool.
-func (n *Node) join(p *Pool, pr *probe) {
+// join makes the node part of p, which is current now: it is checked as pr says; nil is not at all. A
+// node that was in no pool begins anew, but for its admin state and its counters.
+func (n *Node) join(p *Pool, pr *probe) []Event {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	was := n.prob.Swap(pr)
@@ -185,20 +187,34 @@ func (n *Node) join(p *Pool, pr *probe) {
 	if !n.live {
 		n.live = true
 		n.tally = tally{}
-		n.storeLocked(n.load().withHealth(Unknown).with(busyBit|ejectedBit, false), "joined the pool")
+		n.storeLocked(n.load().withHealth(Unknown).with(busyBit, false), "joined the pool")
 		n.warmLocked()
 	}
-	if pr == nil {
-		n.stopLocked()
-		n.tally = tally{}
-		n.storeLocked(n.load().withHealth(Unknown).with(busyBit, false), "not checked")
-		return
-	}
-	if n.stop == nil {
+	switch {
+	case pr == nil:
+		return n.uncheckLocked()
+	case n.stop == nil:
 		n.startLocked()
-	} else if !was.sameQuestion(pr) {
+	case !was.sameQuestion(pr):
 		n.checkSoon()
 	}
+	return nil
+}
+
+// uncheckLocked ends the checks; what they said is forgotten. n.mu must be held.
+func (n *Node) uncheckLocked() (events []Event) {
+	const reason = "not checked any more"
+	n.stopLocked()
+	n.tally = tally{}
+	old := n.load()
+	if old.health() != Unknown {
+		events = append(events, n.event(KindHealth, old.health().String(), Unknown.String(), reason))
+	}
+	if old.busy() {
+		events = append(events, n.event(KindBusy, busyWord(true), busyWord(false), reason))
+	}
+	n.storeLocked(old.withHealth(Unknown).with(busyBit, false), reason)
+	return events
 }
 
 // retire takes the node out of its pool: nothing of it runs on, what it counted stays.
@@ -208,6 +224,7 @@ func (n *Node) retire(reason string) {
 	n.live = false
 	n.stopLocked()
 	n.ejection.cancel()
+	n.runs.answered()
 	n.storeLocked(n.load().with(ejectedBit, false), reason)
 }
 

@@ -54,9 +54,24 @@ type Pool struct {
 	slots  []slot
 	roster atomic.Pointer[roster]
 
+	terms terms
 	turn  atomic.Uint64 // the round robin's virtual time, see [currentTurn]
-	timed bool          // whether picking needs the time
 	draw  func(n uint64) uint64
+}
+
+// terms are what a pick reads of the configuration, in the form that is cheapest to read.
+type terms struct {
+	method   method
+	limit    int64         // sessions per node; 0: none
+	slow     time.Duration // slow start; 0: none
+	failOpen float64
+}
+
+func termsOf(c *configs.Pool) terms {
+	return terms{
+		method: methodOf(c.Balance), limit: int64(max(c.SessionsPerNode, 0)),
+		slow: max(c.SlowStart, 0), failOpen: c.FailOpen,
+	}
 }
 
 // slot is one entry of the configuration's nodes: where it stands in the pool.
@@ -114,11 +129,11 @@ const pickAttempts = 8
 // An invalid client is a client without an address: the source balance sends all of them to one node.
 func (p *Pool) Pick(client netip.Addr, tried []*Node) (*Node, error) {
 	r := p.roster.Load()
-	q := question{pool: p, tried: tried}
-	if p.cfg.Balance == configs.Source {
+	q := question{terms: p.terms, pool: p, tried: tried}
+	if q.method == source {
 		q.hash = hashAddr(client)
 	}
-	if p.timed {
+	if q.slow > 0 || q.method == leastBytes {
 		q.now = p.set.uptime()
 	}
 	for attempt := range pickAttempts {
@@ -135,11 +150,13 @@ func (p *Pool) Pick(client netip.Addr, tried []*Node) (*Node, error) {
 
 // question is one pick: what it was asked, and the rules that hold for it.
 type question struct {
+	terms
 	pool  *Pool
 	tried []*Node
 	hash  uint64        // of the client, for the source balance
-	now   time.Duration // only if the pool is timed
+	now   time.Duration // only where it matters
 	rules rules
+	turn  uint64 // the pool's
 }
 
 // candidate is a member that may be picked, and what the choice is made on.
@@ -153,9 +170,9 @@ type candidate struct {
 // answer chooses a member; none if its member is nil. Almost always some node is available and one walk
 // is enough: the census that finds out whether other rules hold comes only where they can.
 func (q *question) answer(r *roster) candidate {
-	q.rules = rules{}
+	q.rules, q.turn = rules{}, q.pool.turn.Load()
 	c := q.choose(r)
-	if c.member != nil && q.pool.cfg.FailOpen <= 0 {
+	if c.member != nil && q.failOpen <= 0 {
 		return c
 	}
 	var all census
@@ -163,7 +180,7 @@ func (q *question) answer(r *roster) candidate {
 		m := &r.members[i]
 		all.add(m.node.load(), m.backup)
 	}
-	if q.rules = all.rules(q.pool.cfg.FailOpen); q.rules == (rules{}) {
+	if q.rules = all.rules(q.failOpen); q.rules == (rules{}) {
 		return c
 	}
 	return q.choose(r)
@@ -180,32 +197,26 @@ func (q *question) free(m *member) bool {
 }
 
 func (q *question) full(m *member) bool {
-	limit := int64(q.pool.cfg.SessionsPerNode)
-	return limit > 0 && m.node.sessions.Load() >= limit
+	return q.limit > 0 && m.node.sessions.Load() >= q.limit
 }
 
 // take reserves a session on the chosen node and moves its turn on. It reports false if another pick
 // changed what the choice was made on; force accepts that, but never exceeds sessions_per_node.
 func (q *question) take(c *candidate, force bool) bool {
 	m, n := c.member, c.member.node
-	limit := int64(q.pool.cfg.SessionsPerNode)
-	if held := n.sessions.Add(1); limit > 0 && held > limit {
+	if held := n.sessions.Add(1); q.limit > 0 && held > q.limit {
 		n.sessions.Add(-1)
 		return false
 	}
-	if q.pool.cfg.Balance != configs.Source {
-		step := m.step
-		if c.weight != m.weight {
-			step = turnUnit / c.weight
-		}
-		now := q.pool.turn.Load()
-		start := currentTurn(c.turn, now, step)
+	if q.method != source {
+		step := m.stepAt(c.weight)
+		start := currentTurn(c.turn, q.turn, step)
 		if !m.turn.CompareAndSwap(c.turn, start+step) && !force {
 			n.sessions.Add(-1)
 			return false
 		}
-		if int64(start-now) > 0 {
-			q.pool.turn.CompareAndSwap(now, start) // a lost race means that others moved it on
+		if int64(start-q.turn) > 0 {
+			q.pool.turn.CompareAndSwap(q.turn, start) // a lost race means that others moved it on
 		}
 	}
 	n.picks.Add(1)
@@ -246,9 +257,16 @@ func (q *question) why(r *roster) error {
 
 // effective is the weight that counts now: less than the configured one while the node starts slowly.
 func (q *question) effective(m *member) uint64 {
-	slow := q.pool.cfg.SlowStart
-	if slow <= 0 {
+	if q.slow == 0 {
 		return m.weight
 	}
-	return ramp(m.weight, q.now-time.Duration(m.node.began.Load()), slow)
+	return ramp(m.weight, q.now-time.Duration(m.node.began.Load()), q.slow)
+}
+
+// stepAt is the member's step in the round robin at an effective weight.
+func (m *member) stepAt(weight uint64) uint64 {
+	if weight == m.weight {
+		return m.step
+	}
+	return turnUnit / weight
 }

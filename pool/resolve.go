@@ -137,7 +137,8 @@ func (s *Set) resolved(ctx context.Context, e *entry, addrs []netip.Addr, err er
 	case old != "" && e.failure == "":
 		events = append(events, e.event("failing", "resolved"))
 	}
-	s.reviveLocked(e)
+	events = append(events, s.reviveLocked(e)...)
+	s.forgetLocked()
 	for _, n := range e.nodes {
 		if !slices.Contains(before, n) {
 			events = append(events, n.event(KindMember, "", "added", n.Addr().Addr().String()))
@@ -149,7 +150,7 @@ func (s *Set) resolved(ctx context.Context, e *entry, addrs []netip.Addr, err er
 	if !slices.Equal(before, e.nodes) {
 		for _, p := range s.Pools() {
 			if p.Name() == e.key.pool {
-				s.assembleLocked(p)
+				events = append(events, s.assembleLocked(p)...)
 			}
 		}
 	}

@@ -126,8 +126,7 @@ func (s *Set) newPool(cfg *configs.Pool) (*Pool, error) {
 		probes.fake = s.fake
 	}
 	return &Pool{
-		set: s, cfg: cfg, probes: probes, draw: rand.Uint64N,
-		timed: cfg.SlowStart > 0 || cfg.Balance == configs.LeastBytes,
+		set: s, cfg: cfg, probes: probes, terms: termsOf(cfg), draw: rand.Uint64N,
 	}, nil
 }
 
@@ -217,7 +216,7 @@ func (next *Next) Commit() {
 	}
 	s.current.Store(&next.pools)
 	for _, p := range next.pools {
-		s.assembleLocked(p)
+		events = append(events, s.assembleLocked(p)...)
 	}
 	s.forgetLocked()
 	s.mu.Unlock()
@@ -227,17 +226,19 @@ func (next *Next) Commit() {
 // fill builds the roster of p from its entries. Members that stay keep their turn.
 func (p *Pool) fill(find func(entryKey) *entry) {
 	r, old := &roster{}, p.roster.Load()
+	var from []slot // of the node at the same index
 	for _, slot := range p.slots {
 		if e := find(slot.key); e != nil {
-			r.nodes = append(r.nodes, e.nodes...)
+			for _, n := range e.nodes {
+				r.nodes, from = append(r.nodes, n), append(from, slot)
+			}
 		}
 	}
 	r.members = make([]member, len(r.nodes))
 	for i, n := range r.nodes {
-		at := slices.IndexFunc(p.slots, func(s slot) bool { return s.key == n.key.entryKey })
 		m := &r.members[i]
-		m.node, m.backup = n, p.slots[at].backup
-		m.weight, m.weightless = max(p.slots[at].weight, 1), p.slots[at].weight == 0
+		m.node, m.backup = n, from[i].backup
+		m.weight, m.weightless = max(from[i].weight, 1), from[i].weight == 0
 		m.step = turnUnit / m.weight
 		m.turn.Store(old.turnOf(n, p.turn.Load()))
 	}
@@ -255,11 +256,13 @@ func (r *roster) turnOf(n *Node, now uint64) uint64 {
 }
 
 // assembleLocked gives p its members and gets them checked as p says. s.mu must be held.
-func (s *Set) assembleLocked(p *Pool) {
+func (s *Set) assembleLocked(p *Pool) []Event {
 	p.fill(func(key entryKey) *entry { return s.entries[key] })
+	var events []Event
 	for _, n := range p.roster.Load().nodes {
-		n.join(p, p.probes.probe(n))
+		events = append(events, n.join(p, p.probes.probe(n))...)
 	}
+	return events
 }
 
 // retireLocked takes a node out of service. s.mu must be held.
