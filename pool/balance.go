@@ -221,7 +221,7 @@ func score(client, node, weight uint64) float64 {
 
 // hashAddr hashes the whole address; an IPv4 address and its IPv6-mapped form are the same client.
 func hashAddr(a netip.Addr) uint64 {
-	b := a.Unmap().As16()
+	b := a.As16() // of an IPv4 address: its mapped form
 	return mix(mix(binary.BigEndian.Uint64(b[:8])) ^ binary.BigEndian.Uint64(b[8:]))
 }
 

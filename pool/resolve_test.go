@@ -21,13 +21,15 @@ type fakeDNS struct {
 	names map[string]string
 	times []time.Time
 	hangs bool
+	takes time.Duration // deaf to the context
 }
 
 func (d *fakeDNS) lookup(ctx context.Context, host string) ([]netip.Addr, error) {
 	d.mu.Lock()
 	d.times = append(d.times, time.Now())
-	hangs, found := d.hangs, d.names[host]
+	hangs, found, takes := d.hangs, d.names[host], d.takes
 	d.mu.Unlock()
+	time.Sleep(takes)
 	if hangs {
 		<-ctx.Done()
 		return nil, ctx.Err()
@@ -46,6 +48,12 @@ func (d *fakeDNS) set(host, addrs string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.names[host] = addrs
+}
+
+func (d *fakeDNS) slow(takes time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.takes = takes
 }
 
 func (d *fakeDNS) lookups() int {
@@ -277,6 +285,42 @@ func TestReloadAsksNotAgain(t *testing.T) {
 		time.Sleep(time.Hour)
 		if got := d.lookups(); got != 0 {
 			t.Errorf("%d lookups of a name that is not listed any more", got)
+		}
+	})
+}
+
+// TestLateAnswer: an answer for a name that has left the configuration meanwhile changes nothing.
+func TestLateAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, r, _, d := withDNS(t)
+		d.set("minio1", "10.0.0.1")
+		commit(t, s, poolConfig("minio1:9000 "+one))
+		d.set("minio1", "10.0.0.2")
+		d.slow(time.Minute)
+		time.Sleep(40 * time.Second) // it is under way: asked after 24 to 36 s
+		p := commit(t, s, poolConfig(one))
+		r.take(KindMember)
+		time.Sleep(2 * time.Minute)
+		if got := r.take(KindMember); len(got) > 0 || list(p) != one+"=10.0.0.1" || len(s.Retired()) > 0 {
+			t.Errorf("nodes %s, retired %v, events %q", list(p), s.Retired(), got)
+		}
+	})
+}
+
+// TestNameThatWanders: nodes of old answers are forgotten without a reload.
+func TestNameThatWanders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _, _, d := withDNS(t)
+		d.set("minio1", "10.0.1.0")
+		commit(t, s, poolConfig("minio1:9000", checked))
+		for i := range 20 {
+			d.set("minio1", fmt.Sprintf("10.0.1.%d", i))
+			time.Sleep(40 * time.Second)
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if got := len(s.retired); got > 1 {
+			t.Errorf("%d nodes without sessions are remembered", got)
 		}
 	})
 }
