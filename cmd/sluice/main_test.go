@@ -36,7 +36,7 @@ func TestWrongUse(t *testing.T) {
 		{[]string{"check", "-c"}, `sluice: check: option "-c" needs a value`},
 		{[]string{"check", "-c", "a", "b"}, `unexpected argument "b"`},
 		{[]string{"check", "--confg", "a"}, `no option "--confg"; did you mean "--config"?`},
-		{[]string{"-c", "a.toml"}, `it belongs behind a command: sluice check -c`},
+		{[]string{"-c", "a.toml"}, `it belongs behind a command: sluice run|check -c`},
 		{[]string{"completion"}, `no completion for shell ""; there are bash, zsh and fish`},
 		{[]string{"completion", "bash", "zsh"}, `unexpected argument "zsh"`},
 	}

@@ -24,10 +24,12 @@ func runCommand() *cli.Command {
 
 Records go to stderr. Signals:
 
-  SIGHUP             reload: all of the file as it is now, or, if there is anything wrong with it, nothing
-  SIGTERM, SIGINT    drain: no new sessions; the present ones have timeouts.drain to finish. Once more: stop now
+  SIGHUP            reload: all of the file as it is now or, if anything is wrong with it, nothing
+  SIGTERM, SIGINT   drain: no new sessions, the present ones have timeouts.drain to finish;
+                    a second one stops at once
 
-Exit codes: 0 every session was finished, 1 the configuration cannot be used or sessions were cut, 2 wrong use.`,
+Exit codes: 0 every session was finished, 1 the configuration cannot be used or sessions were
+cut, 2 wrong use.`,
 		Flags: []cli.Flag{configFlag()},
 		Action: func(c *cli.Context) error {
 			path, err := configPath(c)
