@@ -14,6 +14,7 @@ type findings struct {
 	peers    []string            // in the order of peers()
 	samples  map[string][]sample // by peer, in the order of rounds
 	base     string              // the peer whose ratio to the others is shown: sluice
+	merged   map[string]*hist    // latencies read back from a file, where samples have none
 }
 
 // find sorts samples of one scenario. Peers come in the order given.
@@ -60,7 +61,7 @@ func (f findings) best(fam string, fig figure) string {
 	best, low := "", math.Inf(1)
 	for _, p := range f.peers {
 		member := family(p) == fam || fam == "best" && slices.Contains([]string{"haproxy", "nginx"}, family(p))
-		if !member {
+		if !member || p == f.base+"#2" {
 			continue
 		}
 		if m := spreadOf(f.values(p, fig)).Median; m < low {
@@ -72,6 +73,9 @@ func (f findings) best(fam string, fig figure) string {
 
 // latency returns all latencies of a peer, of every round.
 func (f findings) latency(peer string) *hist {
+	if h := f.merged[peer]; h != nil {
+		return h
+	}
 	var h hist
 	for _, s := range f.samples[peer] {
 		if s.Latency != nil {
@@ -83,26 +87,30 @@ func (f findings) latency(peer string) *hist {
 
 // verdict is a bar held against what was found.
 type verdict struct {
-	bar     bar
-	figure  figure
-	against string // the peer that was the better of its family
-	ratio   spread
-	known   bool // both were measured
-	met     bool
+	bar      bar
+	scenario string
+	figure   figure
+	against  string // the peer that was the better of its family, or whatever the ratio is to
+	ratio    spread
+	known    bool // both were measured
+	met      bool
 }
 
 // verdicts holds every bar of the scenario against the findings.
 func (f findings) verdicts() []verdict {
 	var out []verdict
 	for _, b := range f.scenario.bars {
-		v := verdict{bar: b}
-		for _, fig := range f.scenario.figures {
-			if fig.key == b.figure {
-				v.figure = fig
-			}
+		v := verdict{bar: b, scenario: f.scenario.name, figure: f.scenario.figure(b.figure)}
+		switch {
+		case b.value:
+			v.ratio = spreadOf(f.values(f.base, v.figure))
+		case b.over != "":
+			v.against = f.scenario.figure(b.over).title
+			v.ratio = spreadOf(ratios(f.values(f.base, v.figure), f.values(f.base, f.scenario.figure(b.over))))
+		default:
+			v.against = f.best(b.peer, v.figure)
+			v.ratio = f.ratio(v.against, v.figure)
 		}
-		v.against = f.best(b.peer, v.figure)
-		v.ratio = f.ratio(v.against, v.figure)
 		v.known = !math.IsNaN(v.ratio.Median)
 		v.met = v.known && (v.ratio.Median < b.most || !b.below && v.ratio.Median == b.most)
 		out = append(out, v)
@@ -112,12 +120,10 @@ func (f findings) verdicts() []verdict {
 
 // String is a line for a terminal: the bar, what was found, and the verdict.
 func (v verdict) String() string {
-	word, rel := "NOT MET", "at most"
+	c := v.cells()
+	word := "NOT MET"
 	if v.met {
 		word = "met"
 	}
-	if v.bar.below {
-		rel = "below"
-	}
-	return fmt.Sprintf("%s: %s %s %s of %s: %s", word, v.figure.title, rel, number(v.bar.most), v.against, ranged(v.ratio))
+	return fmt.Sprintf("%s: %s: %s %s: %s", word, c[0], c[1], c[2], c[3])
 }

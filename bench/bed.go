@@ -34,6 +34,7 @@ type bed struct {
 	node  *child
 	proc  *process // nil for direct
 	loads []*child
+	mem   *memGroup // nil unless asked for
 }
 
 // bedSpec is what a bed is made from.
@@ -41,7 +42,7 @@ type bedSpec struct {
 	clock *clock
 	peer  peer
 	site  site
-	group string  // memory cgroup for the peer, or ""
+	count bool    // the peer's memory, in a cgroup of its own
 	seed  uint64  // of the loads' random times: the same for all peers of a round
 	scale float64 // share of the usual amount of work
 }
@@ -99,7 +100,19 @@ func (b *bed) open() error {
 			b.site.nodes = append(b.site.nodes, fmt.Sprintf("127.0.%d.%d:%d", nodeNet, i+1, nodePort))
 		}
 	}
-	b.proc, err = startPeer(b.peer, b.site, b.group)
+	if b.site.mode == terminate {
+		if err := b.site.makeCert(); err != nil {
+			return err
+		}
+	}
+	group := ""
+	if b.count {
+		if b.mem, err = newMemGroup(); err != nil {
+			return err
+		}
+		group = b.mem.dir
+	}
+	b.proc, err = startPeer(b.peer, b.site, group)
 	return err
 }
 
@@ -110,6 +123,9 @@ func (b *bed) close() error {
 	}
 	if b.proc != nil {
 		b.proc.stop()
+	}
+	if b.mem != nil {
+		b.mem.remove()
 	}
 	if b.node == nil {
 		return nil
@@ -132,6 +148,7 @@ func (b *bed) load(name string, spec loadSpec) (*child, error) {
 	if b.site.mode == passByer {
 		spec.Hello = siteName
 	}
+	spec.TLS = b.site.mode == terminate && b.proc != nil
 	l, err := startChild(cmdLoad, name, spec, patience)
 	if err == nil {
 		b.loads = append(b.loads, l)
@@ -151,7 +168,17 @@ func (b *bed) measure(l *child) (loadResult, spent, error) {
 	}
 	time.Sleep(settle)
 	to, err := b.clock.read()
-	return res, b.clock.spent(from, to), err
+	used := b.clock.spent(from, to)
+	if err == nil && res.Behind > 0 {
+		err = notKept{fmt.Errorf("%d units came in %v, %v later than their rate allows", res.Done, res.Elapsed, res.Behind), used}
+	}
+	return res, used, err
+}
+
+// notKept is the error of a load that did not get the rate it asked for: the peer is too slow for it, or others use the machine.
+type notKept struct {
+	error
+	spent spent
 }
 
 // settle is time for a balancer to do what a session leaves behind after the client has seen its end.

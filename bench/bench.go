@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -79,6 +80,9 @@ func dispatch(ctx context.Context, args []string, stdin io.Reader, stdout io.Wri
 	if o.list {
 		return printList(o, stdout)
 	}
+	if o.report {
+		return report(o.out, o.base)
+	}
 	return measureAll(ctx, o, stdout)
 }
 
@@ -91,6 +95,8 @@ type options struct {
 	out       string
 	base      string
 	own       bool
+	others    float64
+	report    bool
 	list      bool
 	args      []string
 }
@@ -108,6 +114,8 @@ func parseOptions(args []string, stdout io.Writer) (options, error) {
 	f.StringVar(&o.out, "out", "", "`directory` to write results into (RESULTS.md, results/, plots/); none when empty")
 	f.StringVar(&o.base, "base", "sluice", "the `peer` whose ratio to the others is shown")
 	f.BoolVar(&o.own, "own", false, "count the processor time of the benchmark's own processes instead of the machine's: for a machine that others use")
+	f.Float64Var(&o.others, "others", 5, "measure again when others took more than so many `percent` of the machine meanwhile")
+	f.BoolVar(&o.report, "report", false, "measure nothing: make RESULTS.md and plots again from what is in -out")
 	f.BoolVar(&o.list, "list", false, "list scenarios and peers, and stop")
 	f.Usage = func() {
 		fmt.Fprint(stdout, usageText)
@@ -123,7 +131,7 @@ func parseOptions(args []string, stdout io.Writer) (options, error) {
 		return o, fmt.Errorf("%w: %q is not a flag; see -help", errUsage, f.Arg(0))
 	}
 	if path, err := exec.LookPath(sluice); err == nil {
-		sluice, _ = absolute(path)
+		sluice, _ = filepath.Abs(path)
 	}
 	var err error
 	if o.scenarios, err = choose(scenarios(), func(s scenario) string { return s.name }, names); err != nil {
@@ -181,10 +189,8 @@ func printList(o options, w io.Writer) error {
 	fmt.Fprintln(t, "\nPEER\tWHAT")
 	for _, p := range o.peers {
 		what := p.what
-		if p.binary != "" {
-			if _, err := exec.LookPath(p.binary); err != nil {
-				what += " (not installed)"
-			}
+		if !p.installed() {
+			what += " (not installed)"
 		}
 		fmt.Fprintf(t, "%s\t%s\n", p.name, what)
 	}

@@ -244,7 +244,7 @@ func TestSmoke(t *testing.T) {
 			continue
 		}
 		for name, spec := range map[string]loadSpec{
-			"rate":      {Rate: 500, Warm: 1, Count: 200, AnyTime: true},
+			"rate":      {Rate: 500, Warm: 1, Count: 200},
 			"full":      {Conns: 8, Warm: 1, Count: 200},
 			"nodefirst": {Conns: 8, Warm: 1, Count: 200, NodeFirst: true},
 		} {

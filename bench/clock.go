@@ -144,19 +144,23 @@ func (c *clock) read() (usage, error) {
 
 // spent is what happened between two readings.
 type spent struct {
+	CPUs  int           `json:"cpus"`
 	Wall  time.Duration `json:"wall"`
 	Busy  time.Duration `json:"busy"` // of all processors
 	Steal time.Duration `json:"steal"`
-	Own   time.Duration `json:"own"`  // processor time of our processes: a part of Busy; the rest is interrupts, and others
-	Cost  time.Duration `json:"cost"` // the one of the two that figures are made of
+	Tasks time.Duration `json:"tasks"` // processor time of all processes: a part of Busy; the rest is interrupts on idle processors
+	Own   time.Duration `json:"own"`   // that of ours: a part of Tasks; the rest is others at work
+	Cost  time.Duration `json:"cost"`  // the one of the two that figures are made of
 }
 
 func (c *clock) spent(from, to usage) spent {
 	wall, steal := to.wall-from.wall, to.steal-from.steal
 	s := spent{
+		CPUs:  c.cpus,
 		Wall:  wall,
 		Busy:  max(time.Duration(c.cpus)*wall-(to.idle-from.idle)-steal, to.tasks-from.tasks),
 		Steal: steal,
+		Tasks: to.tasks - from.tasks,
 		Own:   to.own - from.own,
 	}
 	s.Cost = s.Busy
@@ -167,14 +171,10 @@ func (c *clock) spent(from, to usage) spent {
 }
 
 // share is d as a share of what all processors could have done.
-func (s spent) share(d time.Duration, cpus int) float64 {
-	return d.Seconds() / s.Wall.Seconds() / float64(cpus)
+func (s spent) share(d time.Duration) float64 {
+	return d.Seconds() / s.Wall.Seconds() / float64(s.CPUs)
 }
 
-// others is the share of the machine that was busy for somebody else: above a few percent the figures are not to be trusted.
-func (s spent) others(cpus int) float64 {
-	if s.Own == 0 {
-		return 0
-	}
-	return s.share(s.Busy-s.Own, cpus)
-}
+// others is the share of the machine that was busy for somebody else: above a few percent the figures are not to be trusted. It
+// is 0 where no cgroup tells.
+func (s spent) others() float64 { return s.share(s.Tasks - s.Own) }

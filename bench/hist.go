@@ -3,8 +3,9 @@
 package main
 
 import (
-	"encoding/json"
+	"fmt"
 	"math/bits"
+	"strings"
 	"time"
 )
 
@@ -57,39 +58,39 @@ func (h *hist) quantile(q float64) time.Duration {
 	return 0
 }
 
-// each calls f for every bucket that holds something, with the share of all values up to it.
-func (h *hist) each(f func(d time.Duration, share float64)) {
+// each calls f for every bucket that holds something, with its upper end in ns and the share of all values up to it.
+func (h *hist) each(f func(ns, share float64)) {
 	var seen uint64
 	for i, c := range h.counts {
 		if c > 0 {
 			seen += c
-			f(upper(i), float64(seen)/float64(h.n))
+			f(float64(upper(i)), float64(seen)/float64(h.n))
 		}
 	}
 }
 
-// MarshalJSON writes pairs of index and count, for buckets that are not empty.
-func (h *hist) MarshalJSON() ([]byte, error) {
-	pairs := [][2]uint64{}
+// MarshalText writes the index and the count of every bucket that is not empty.
+func (h *hist) MarshalText() ([]byte, error) {
+	var b []byte
 	for i, c := range h.counts {
 		if c > 0 {
-			pairs = append(pairs, [2]uint64{uint64(i), c})
+			b = fmt.Appendf(b, "%d:%d ", i, c)
 		}
 	}
-	return json.Marshal(pairs)
+	return b, nil
 }
 
-// UnmarshalJSON reads what MarshalJSON wrote.
-func (h *hist) UnmarshalJSON(b []byte) error {
-	var pairs [][2]uint64
-	if err := json.Unmarshal(b, &pairs); err != nil {
-		return err
-	}
+// UnmarshalText reads what MarshalText wrote.
+func (h *hist) UnmarshalText(b []byte) error {
 	*h = hist{}
-	for _, p := range pairs {
-		i := min(p[0], histBuckets-1)
-		h.counts[i] += p[1]
-		h.n += p[1]
+	for pair := range strings.FieldsSeq(string(b)) {
+		var i int
+		var c uint64
+		if _, err := fmt.Sscanf(pair, "%d:%d", &i, &c); err != nil || i < 0 || i >= histBuckets {
+			return fmt.Errorf("histogram: %q is not a bucket and its count", pair)
+		}
+		h.counts[i] += c
+		h.n += c
 	}
 	return nil
 }

@@ -116,8 +116,8 @@ func (l *load) upload(fd int, c *bulkConn, file int, total uint64) error {
 	return nil
 }
 
-// stream keeps Conns downloads going until its input ends. Each has a rate of KiBps that is held by the node; with Hosts of 0
-// nobody reads: see slowReader.
+// stream keeps Conns downloads going until its input ends. The node sends each at KiBps, or as fast as it goes. A slow
+// reader takes 64 KiB ten times a second, whatever is sent.
 func (l *load) stream(ready func()) (loadResult, error) {
 	conns := make([]bulkConn, raiseFiles())
 	for range l.Conns {
@@ -133,10 +133,17 @@ func (l *load) stream(ready func()) (loadResult, error) {
 		l.poll.add(fd, unix.EPOLLIN)
 	}
 	l.poll.add(0, unix.EPOLLIN)
+	chunk := bulkChunk
+	if l.Slow {
+		chunk = 64 << 10
+	}
 	var res loadResult
 	start := time.Now()
 	told := false
 	for {
+		if l.Slow {
+			time.Sleep(100 * time.Millisecond)
+		}
 		for _, ev := range l.poll.wait(stall) {
 			fd := int(ev.Fd)
 			if fd == 0 {
@@ -150,7 +157,7 @@ func (l *load) stream(ready func()) (loadResult, error) {
 				}
 				continue
 			}
-			n, e := rawDiscard(fd, bulkChunk)
+			n, e := rawDiscard(fd, chunk)
 			if n == 0 || e != noError && !retry(e) {
 				return res, fmt.Errorf("stream %d: ended after %d bytes of all: %w", c.id, res.Bytes, e)
 			}

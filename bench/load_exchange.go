@@ -109,7 +109,7 @@ func (l *load) exchange(orders *bufio.Reader, ready func()) (loadResult, error) 
 	if err != nil {
 		return loadResult{}, err
 	}
-	k.backlog = make([]time.Duration, 0, maxBacklog)
+	k.backlog = make([]time.Duration, 0, l.Count)
 	if _, err := l.drive(l.Warm, l.Rate, l.Conns, k.begin, k.event); err != nil {
 		return loadResult{}, fmt.Errorf("warm up: %w", err)
 	}
@@ -117,10 +117,7 @@ func (l *load) exchange(orders *bufio.Reader, ready func()) (loadResult, error) 
 		return loadResult{}, err
 	}
 	elapsed, err := l.drive(l.Count, l.Rate, l.Conns, k.begin, k.event)
-	if err == nil {
-		err = l.kept(elapsed)
-	}
-	return loadResult{Done: l.done, Elapsed: elapsed, Latency: &l.latency, Late: &l.late}, err
+	return loadResult{Done: l.done, Elapsed: elapsed, Latency: &l.latency, Late: &l.late, Behind: l.behind(elapsed)}, err
 }
 
 // hold opens Conns connections and does nothing until its input ends. Then every one of them has to carry another

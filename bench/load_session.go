@@ -80,10 +80,7 @@ func (l *load) sessions(orders *bufio.Reader, ready func()) (loadResult, error) 
 		return loadResult{}, err
 	}
 	elapsed, err := l.drive(l.Count, l.Rate, l.Conns, begin, event)
-	if err == nil {
-		err = l.kept(elapsed)
-	}
-	return loadResult{Done: l.done, Elapsed: elapsed, Latency: &l.latency, Late: &l.late}, err
+	return loadResult{Done: l.done, Elapsed: elapsed, Latency: &l.latency, Late: &l.late, Behind: l.behind(elapsed)}, err
 }
 
 // sendLate sends the request of a connection that was not established when connect returned.

@@ -53,6 +53,15 @@ type peer struct {
 
 func (p peer) can(m mode) bool { return p.modes == nil || slices.Contains(p.modes, m) }
 
+// installed reports whether the peer can be run here.
+func (p peer) installed() bool {
+	if p.binary == "" {
+		return true
+	}
+	_, err := exec.LookPath(p.binary)
+	return err == nil
+}
+
 // peers are all that there are, in the order of every table.
 func peers(sluice string) []peer {
 	list := []peer{
@@ -74,8 +83,7 @@ func peers(sluice string) []peer {
 
 // family is the name that variants of a peer share: the better of them counts.
 func family(name string) string {
-	base, _, _ := strings.Cut(name, "-")
-	return base
+	return strings.FieldsFunc(name, func(r rune) bool { return r == '-' || r == '#' })[0]
 }
 
 // outputOf returns the first line of what a command prints.
@@ -94,7 +102,6 @@ func outputOf(binary string, args ...string) func() string {
 type process struct {
 	name   string
 	cmd    *exec.Cmd
-	group  string // directory of the memory cgroup it was started in, or ""
 	output bytes.Buffer
 	exited chan error
 }
@@ -110,7 +117,7 @@ func startPeer(p peer, s site, group string) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	pr := &process{name: p.name, group: group, exited: make(chan error, 1)}
+	pr := &process{name: p.name, exited: make(chan error, 1)}
 	pr.cmd = exec.Command(exe, append([]string{cmdExec, group}, argv...)...)
 	pr.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir}
 	pr.cmd.Dir = s.dir
@@ -186,6 +193,21 @@ func (pr *process) files() int {
 		n += len(d)
 	}
 	return n
+}
+
+// cpu returns the processor time of all threads of all processes of pr so far, in the kernel's own precision.
+func (pr *process) cpu() time.Duration {
+	var sum time.Duration
+	for _, pid := range pr.pids() {
+		threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+		for _, t := range threads {
+			b, _ := os.ReadFile(t)
+			ns, _, _ := strings.Cut(string(b), " ")
+			n, _ := strconv.ParseInt(ns, 10, 64)
+			sum += time.Duration(n)
+		}
+	}
+	return sum
 }
 
 // runExec is the process before it becomes the peer: it enters its cgroup, lifts the limit on open files, and executes the rest.

@@ -13,6 +13,7 @@ import (
 type table struct {
 	head []string
 	rows [][]string
+	left bool // every column is text
 }
 
 func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
@@ -28,7 +29,7 @@ func (t *table) write(w io.Writer) {
 	line := func(r []string) {
 		for i, c := range r {
 			pad := strings.Repeat(" ", width[i]-len([]rune(c)))
-			if i == 0 {
+			if i == 0 || t.left {
 				fmt.Fprintf(w, "| %s%s ", c, pad)
 			} else {
 				fmt.Fprintf(w, "| %s%s ", pad, c)
@@ -38,7 +39,7 @@ func (t *table) write(w io.Writer) {
 	}
 	line(t.head)
 	for i := range t.head {
-		if i == 0 {
+		if i == 0 || t.left {
 			fmt.Fprintf(w, "|%s", strings.Repeat("-", width[i]+2))
 		} else {
 			fmt.Fprintf(w, "|%s:", strings.Repeat("-", width[i]+1))
