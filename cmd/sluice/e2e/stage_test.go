@@ -42,6 +42,7 @@ func testAll(t *testing.T, m mode) {
 		{"Health", testHealth},
 		{"Spread", testSpread},
 		{"BigObject", testBigObject},
+		{"Console", testConsole},
 		{"Kill", testKill},
 		{"Drain", testDrain},
 		{"Reload", testReload},
