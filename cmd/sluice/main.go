@@ -29,6 +29,7 @@ func main() { os.Exit(run(context.Background(), os.Args, os.Stdin, os.Stdout, os
 // ends a command that serves, in the same way as SIGTERM.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	app := newApp(stdin, stdout, stderr)
+	app.Metadata = map[string]any{"self": args[0]}
 	err := app.RunContext(ctx, optionsFirst(app.Commands, args))
 	return report(stderr, err)
 }
@@ -50,7 +51,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 		OnUsageError:          usageErrorOf,
 		ExitErrHandler:        func(*cli.Context, error) {}, // report does this
 		Commands: []*cli.Command{
-			runCommand(), checkCommand(), verifyCommand(),
+			runCommand(), checkCommand(), verifyCommand(), demoCommand(),
 			completionCommand(), versionCommand(), helpCommand(),
 		},
 	}

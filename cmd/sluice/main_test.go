@@ -31,6 +31,7 @@ func TestWrongUse(t *testing.T) {
 		{[]string{"version", "-json=3x"}, `invalid boolean value "3x" for -json`},
 		{[]string{"version", "now"}, `sluice: version: unexpected argument "now"`},
 		{[]string{"--json", "version"}, `it belongs behind a command: sluice verify|version --json`},
+		{[]string{"run"}, `sluice: run: which configuration?; name it with -c FILE`},
 		{[]string{"check"}, `sluice: check: which configuration?; name it with -c FILE`},
 		{[]string{"check", "a.toml"}, `did you mean -c "a.toml"?`},
 		{[]string{"check", "-c"}, `sluice: check: option "-c" needs a value`},

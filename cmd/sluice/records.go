@@ -47,9 +47,18 @@ func (r *records) configure(cfg configs.Log) {
 func newHandler(w io.Writer, cfg configs.Log) slog.Handler {
 	options := &slog.HandlerOptions{Level: cfg.Level}
 	if cfg.Format == configs.LogJSON {
+		options.ReplaceAttr = durationsInSeconds
 		return slog.NewJSONHandler(w, options)
 	}
 	return slog.NewTextHandler(w, options)
+}
+
+// durationsInSeconds writes a duration as metrics have it. slog's own JSON has nanoseconds.
+func durationsInSeconds(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.Float64Value(a.Value.Duration().Seconds())
+	}
+	return a
 }
 
 // sessions writes the records of ended sessions, all of a batch with one call.

@@ -83,15 +83,18 @@ func (s *service) drain(signals <-chan os.Signal) error {
 	defer stop()
 	ctx, cut := context.WithCancelCause(ctx)
 	defer cut(nil)
-	go func() {
-		for sig := range signals {
+	drained := make(chan error, 1)
+	go func() { drained <- s.server.Shutdown(ctx) }()
+	for {
+		select {
+		case err := <-drained:
+			return err
+		case sig := <-signals:
 			if sig != syscall.SIGHUP {
 				cut(errCut)
-				return
 			}
 		}
-	}()
-	return s.server.Shutdown(ctx)
+	}
 }
 
 // close ends everything now.

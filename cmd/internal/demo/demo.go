@@ -41,6 +41,8 @@ type Options struct {
 	// Where a browser that comes to the S3 port is sent, in plain and over TLS. Empty: nowhere.
 	ConsoleURL, ConsoleURLTLS string
 
+	Bucket string // made at the start; empty: none is
+
 	// Dir is where the nodes make the folder they keep objects in. Empty: the system's, for which
 	// TMPDIR speaks.
 	Dir string
@@ -68,6 +70,11 @@ func Start(ctx context.Context, o Options) (*Cluster, error) {
 }
 
 func (c *Cluster) start(ctx context.Context, o Options) error {
+	if o.Bucket != "" {
+		if err := c.store.makeBucket(o.Bucket); err != nil {
+			return err
+		}
+	}
 	ca, err := authority.New("Sluice demo CA")
 	if err != nil {
 		return err

@@ -361,7 +361,7 @@ func TestTakenPort(t *testing.T) {
 	}
 	o.Dir, o.Console = t.TempDir(), taken.Port()
 	_, err = Start(t.Context(), o)
-	if want := fmt.Sprintf("node 1: address %s is taken by another program", taken); err == nil || err.Error() != want {
+	if want := fmt.Sprintf("node 1: another program listens at %s: address already in use", taken); err == nil || err.Error() != want {
 		t.Errorf("got error %v, want %q", err, want)
 	}
 	if left, err := os.ReadDir(o.Dir); err != nil || len(left) > 0 {

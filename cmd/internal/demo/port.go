@@ -42,7 +42,7 @@ func (p *port) open(ctx context.Context) error {
 	config.SetMultipathTCP(false)
 	ln, err := config.Listen(ctx, "tcp", p.address.String())
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("address %s is taken by another program", p.address)
+		return fmt.Errorf("another program listens at %s: %w", p.address, syscall.EADDRINUSE)
 	}
 	if err != nil {
 		return err
