@@ -134,8 +134,8 @@ func (n *Node) setAdmin(a Admin, reason string) (events []Event) {
 	n.storeLocked(next, reason)
 	if old.admin() == Maint && a != Maint {
 		n.warmLocked()
+		n.checkSoon()
 	}
-	n.checkSoon()
 	return events
 }
 

@@ -76,9 +76,10 @@ func termsOf(c *configs.Pool) terms {
 
 // slot is one entry of the configuration's nodes: where it stands in the pool.
 type slot struct {
-	key    entryKey
-	weight uint64
-	backup bool
+	key        entryKey
+	weight     uint64 // in [weightUnit]s, above 0
+	weightless bool   // configured with weight 0
+	backup     bool
 }
 
 // roster is the members of a pool at one moment. It is replaced, never changed.
@@ -91,10 +92,10 @@ type roster struct {
 type member struct {
 	node       *Node
 	turn       atomic.Uint64 // where this member stands in the round robin
-	weight     uint64        // in [weightUnit]s, at least 1
+	weight     uint64        // these as in its slot
 	step       uint64        // turnUnit / weight
+	weightless bool
 	backup     bool
-	weightless bool // configured with weight 0
 }
 
 // Name is the pool's name in the configuration.
@@ -238,6 +239,7 @@ func (q *question) why(r *roster) error {
 			unresolved++
 		case st.admin() == Maint:
 			maint++
+		case q.tier(m) == noTier:
 		case slices.Contains(q.tried, m.node):
 			tried++
 		case q.full(m):
