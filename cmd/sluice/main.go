@@ -30,6 +30,9 @@ func main() { os.Exit(run(context.Background(), os.Args, os.Stdin, os.Stdout, os
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	app := newApp(stdin, stdout, stderr)
 	app.Metadata = map[string]any{"self": args[0]}
+	if len(args) > 2 && args[1] == completeWord {
+		return complete(stdout, app.Commands, args[2:])
+	}
 	err := app.RunContext(ctx, optionsFirst(app.Commands, args))
 	return report(stderr, err)
 }
@@ -42,7 +45,6 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 		Reader:                stdin,
 		Writer:                stdout,
 		ErrWriter:             stderr,
-		EnableBashCompletion:  true,
 		HideHelpCommand:       true, // the library's own ends with codes that are not ours
 		HideVersion:           true,
 		CustomAppHelpTemplate: appHelp,

@@ -129,7 +129,6 @@ func TestOptionsFirst(t *testing.T) {
 		{"sluice check a -c", "sluice check -c"},
 		{"sluice version -- --json", "sluice version -- --json"},
 		{"sluice version - --json", "sluice version --json -- -"},
-		{"sluice version no --json --generate-bash-completion", "sluice version no --json --generate-bash-completion"},
 	}
 	for _, tt := range tests {
 		if got := optionsFirst(commands, strings.Fields(tt.args)); !slices.Equal(got, strings.Fields(tt.want)) {

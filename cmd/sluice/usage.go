@@ -166,9 +166,9 @@ func dashed(name string) string {
 
 // optionsFirst moves a command's options in front of its arguments, because the flag parser stops at
 // the first argument and people write `sluice verify URL --insecure` all the same. What stands behind
-// "--" is left alone, and so is a command line that a shell wants completed.
+// "--" is left alone.
 func optionsFirst(commands []*cli.Command, args []string) []string {
-	if len(args) < 3 || slices.Contains(args, "--generate-bash-completion") {
+	if len(args) < 3 {
 		return args
 	}
 	i := slices.IndexFunc(commands, func(c *cli.Command) bool { return c.HasName(args[1]) })
