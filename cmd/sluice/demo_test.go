@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -45,7 +44,6 @@ func TestDemoWrongUse(t *testing.T) {
 func startDemo(t *testing.T) (p *process, base int) {
 	t.Helper()
 	requireLoopback(t)
-	t.Setenv("TMPDIR", t.TempDir())
 	for range 20 {
 		base = 10_000 + rand.IntN(20_000)
 		p = launch(t, "demo", "--port-base", fmt.Sprint(base))
@@ -74,6 +72,7 @@ func requireLoopback(t *testing.T) {
 
 // TestDemo types everything that the demo says one may type.
 func TestDemo(t *testing.T) {
+	t.Parallel()
 	for _, tool := range []string{"bash", "curl"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			t.Skipf("the lines are for a shell and curl: %v", err)
@@ -110,9 +109,7 @@ func TestDemo(t *testing.T) {
 
 	p.signal(t, syscall.SIGINT)
 	p.ends(t, exitOK)
-	if left, err := filepath.Glob(filepath.Join(os.Getenv("TMPDIR"), "*")); err != nil || len(left) > 0 {
-		t.Errorf("files left: %q, error %v", left, err)
-	}
+	p.leftNothing(t)
 	if conn, err := net.Dial("tcp", s3); err == nil {
 		conn.Close()
 		t.Error("something still listens")
@@ -122,6 +119,7 @@ func TestDemo(t *testing.T) {
 // TestDemoPlug pulls the plug of a node: everybody is served all the same, and the node has its share
 // again when it is back.
 func TestDemoPlug(t *testing.T) {
+	t.Parallel()
 	p, base := startDemo(t)
 	p.line(t, "1 to 4 and Enter")
 	answers := func(n int) map[string]int {
@@ -173,14 +171,11 @@ func TestDemoPortTaken(t *testing.T) {
 	if base > 64_545 {
 		t.Skipf("port %d is no base", base)
 	}
-	t.Setenv("TMPDIR", t.TempDir())
 	p := launch(t, "demo", "--port-base", fmt.Sprint(base))
 	p.ends(t, exitFailed)
 	got := p.stderr.String()
 	if want := fmt.Sprintf("node 3: another program listens at 127.0.1.3:%d", base); !strings.Contains(got, want) || !strings.Contains(got, "choose other ports") {
 		t.Errorf("got %q, want %q and what to do", got, want)
 	}
-	if left, _ := os.ReadDir(os.Getenv("TMPDIR")); len(left) > 0 {
-		t.Errorf("files left: %v", left)
-	}
+	p.leftNothing(t)
 }

@@ -28,6 +28,7 @@ func TestMain(m *testing.M) {
 // process is the program, running.
 type process struct {
 	*exec.Cmd
+	tmp    string // its TMPDIR
 	stdin  io.WriteCloser
 	lines  chan string // of stdout
 	stderr buffer
@@ -37,8 +38,8 @@ type process struct {
 // launch starts the program. It is killed at the end of the test, if it still runs then.
 func launch(t *testing.T, args ...string) *process {
 	t.Helper()
-	p := &process{Cmd: exec.Command(os.Args[0], args...), lines: make(chan string, 1000), exited: make(chan struct{})}
-	p.Env = append(os.Environ(), asProgram+"=1")
+	p := &process{Cmd: exec.Command(os.Args[0], args...), tmp: t.TempDir(), lines: make(chan string, 1000), exited: make(chan struct{})}
+	p.Env = append(os.Environ(), asProgram+"=1", "TMPDIR="+p.tmp)
 	p.Stderr = &p.stderr
 	stdout, err := p.StdoutPipe()
 	if err != nil {
@@ -106,6 +107,14 @@ func (p *process) ends(t *testing.T, code int) {
 		}
 	case <-time.After(20 * time.Second):
 		t.Fatalf("it does not end")
+	}
+}
+
+// leftNothing checks that its temporary files are gone.
+func (p *process) leftNothing(t *testing.T) {
+	t.Helper()
+	if left, err := os.ReadDir(p.tmp); err != nil || len(left) > 0 {
+		t.Errorf("files left: %v, error %v", left, err)
 	}
 }
 
