@@ -26,24 +26,12 @@ var unsupported = []refusal{
 	{"admin.group", "", "the admin socket has the process's group"},
 	{"admin.debug", "", "there are no debug pages"},
 
-	{"limits.sessions_per_client", "", "clients are not counted one by one"},
-	{"limits.rate_per_client", "", "clients are not counted one by one"},
-	{"limits.burst_per_client", "", "clients are not counted one by one"},
-	{"limits.loops", "", "there is no reactor"},
-	{"limits.pipes", "", "there is no reactor"},
-
 	{"listener.tls", "terminate", "TLS does not end here"},
-	{"listener.proxy_from", "", "PROXY headers are not read"},
-	{"listener.allow", "", "every client is served"},
-	{"listener.deny", "", "every client is served"},
 	{"listener.client_auth", "", "TLS does not end here"},
 	{"listener.ech", "", "TLS does not end here"},
 	{"listener.certificate.ocsp", "", "TLS does not end here"},
 
 	{"pool.nodes", "srv:", "nodes are not looked up by SRV records"},
-	{"pool.proxy", "", "PROXY headers are not sent"},
-	{"pool.source", "", "nodes see the address of this host"},
-	{"pool.slow_start", "", "a node gets its full share at once"},
 	{"pool.hedge", "", "one node is dialled at a time"},
 	{"pool.tls.enabled", "", "sessions go to nodes as they came"},
 }

@@ -65,24 +65,25 @@ func (l *loop) resume(d *doorway) { l.unshut(d) }
 func (l *loop) admit(d *doorway, fd int32, from *unix.RawSockaddrAny) {
 	r := d.socket.rules.Load()
 	peer := addrPort(from)
-	if !l.srv.admit(r, peer.Addr()) {
+	if !l.srv.admit(r, peer.Addr(), l.now) {
 		sysReset(fd)
 		sysClose(fd)
 		return
 	}
 	s := l.newSession(fd, r, peer)
+	s.phase = r.firstPhase(peer.Addr())
+	s.limited = s.phase != PhaseHeader && r.limitsClients()
 	if e := sysEpollAdd(l.ep, fd, epollAll, eventData(slotClient, s.index, s.generation)); e != 0 {
 		l.finish(s, CauseResources)
 		return
 	}
-	if r.routes == nil {
+	if s.phase == PhaseAccept {
 		s.route = r.fallback
-		l.dial(s)
+		l.reach(s, nil)
 		return
 	}
-	s.phase = PhaseHello
 	s.opening = new(opening)
-	s.clientEnd.set(canRead) // the hello is often there already: try before epoll says so
+	s.clientEnd.set(canRead) // the first bytes are often there already: try before epoll says so
 	l.arm(s)
 	l.queue(s)
 }

@@ -13,7 +13,7 @@ import (
 // for its application to know.
 func (s *loopSession) mayRepeat() bool {
 	return s.rules.TLS == configs.Passthrough && s.rules.timeouts.FirstByte > 0 &&
-		s.hello != nil && !s.hello.early && len(s.head) == s.hello.size
+		s.hello != nil && !s.hello.early && len(s.head) == s.prefaced+s.hello.size
 }
 
 // contested reports whether the chosen node has yet to answer, so that another may take its place.
@@ -23,8 +23,7 @@ func (s *loopSession) contested() bool { return s.phase == PhaseRelay && s.head 
 // contest carries a session to the node's first byte. A node that stays silent gets a rival (see
 // outwait), one that ends the connection a successor; the first to answer has the session.
 func (l *loop) contest(s *loopSession) (more bool) {
-	if s.clientEnd.has(troubled) || s.rival == nil && s.clientEnd.has(canRead) {
-		// What the client sends beyond its hello is for one node only.
+	if s.clientEnd.has(troubled) || s.rival == nil && l.wentOn(s) {
 		l.settle(s)
 		return l.relay(s)
 	}
@@ -36,6 +35,25 @@ func (l *loop) contest(s *loopSession) (more bool) {
 	}
 	l.settle(s)
 	return l.relay(s)
+}
+
+// wentOn reports whether the client has sent more than its hello, or was cut: what comes beyond a hello is
+// for one node only. An end in order is for whoever gets the session.
+func (l *loop) wentOn(s *loopSession) bool {
+	e := &s.clientEnd
+	if !e.has(canRead) || e.has(peeked) {
+		return e.has(troubled)
+	}
+	var next [1]byte
+	switch n, errno := sysPeek(e.fd, next[:]); {
+	case errno == unix.EAGAIN:
+		e.clear(canRead)
+		return false
+	case errno == 0 && n == 0:
+		e.set(peeked)
+		return false
+	}
+	return true
 }
 
 // answers offers an attempt the session's head, and reports whether the node has begun to answer. An
@@ -118,7 +136,7 @@ func (l *loop) outwait(s *loopSession) {
 		return
 	}
 	a.node.Silent()
-	s.tried = append(s.tried, a.node)
+	s.setAside(a.node)
 	if a == s.rival {
 		l.drop(a)
 		s.rival = nil
@@ -128,6 +146,7 @@ func (l *loop) outwait(s *loopSession) {
 
 // challenge begins a second attempt beside the chosen one, if there is a node for it.
 func (l *loop) challenge(s *loopSession) {
+	s.setAside(s.chosen.node)
 	rival := new(attempt)
 	if l.attempt(s, rival, slotNode+slotRival-s.chosen.slot) != nil {
 		s.alone = true
@@ -147,8 +166,7 @@ func (l *loop) settle(s *loopSession) {
 	} else {
 		l.spare.release(s.head)
 	}
-	s.in += uint64(len(s.head))
-	s.route.in.Add(uint64(len(s.head)))
-	s.head = nil
+	l.headSent(s)
+	s.node = s.chosen.node
 	s.active = l.now
 }

@@ -9,12 +9,10 @@ import (
 func (s *loopSession) deadline() int64 {
 	t := &s.rules.timeouts
 	switch s.phase {
-	case PhaseHeader:
-		return s.accepted + int64(t.Header)
-	case PhaseHello:
-		return max(s.accepted, s.headed) + int64(t.Hello)
+	case PhaseHeader, PhaseHello:
+		return max(s.accepted, s.headed) + int64(s.rules.patience(s.phase))
 	case PhaseDial:
-		return min(s.dialFrom+int64(t.DialTotal), s.attemptDeadline())
+		return min(s.dialFrom+int64(t.DialTotal), s.attemptDeadline(), s.hedgeDeadline())
 	case PhaseRelay:
 		if s.contested() && !s.alone {
 			return s.attemptDeadline()
@@ -34,6 +32,15 @@ func (s *loopSession) attemptDeadline() int64 {
 		return a.began + int64(s.rules.timeouts.FirstByte)
 	}
 	return a.began + int64(s.rules.timeouts.Dial)
+}
+
+// hedgeDeadline is when a second node is dialled beside one that lets itself be waited for.
+func (s *loopSession) hedgeDeadline() int64 {
+	share := s.route.pool.Config().Hedge
+	if share <= 0 || s.rival != nil || s.alone {
+		return math.MaxInt64
+	}
+	return s.chosen.began + int64(share*float64(s.rules.timeouts.Dial))
 }
 
 // latest is the attempt that was begun last.
@@ -76,12 +83,13 @@ func (l *loop) overdue(s *loopSession) {
 	switch {
 	case s.phase == PhaseDial && l.now >= s.dialFrom+int64(s.rules.timeouts.DialTotal):
 		l.finish(s, CauseDial)
+	case s.phase == PhaseDial && l.now < s.attemptDeadline():
+		l.challenge(s)
 	case s.phase == PhaseDial, s.contested() && !s.alone:
 		l.outwait(s)
 	case s.phase == PhaseHeader, s.phase == PhaseHello:
-		s.end(CauseTimeout)
-		l.srv.refused(&s.session)
-		l.finish(s, CauseTimeout)
+		s.timedOut()
+		l.finish(s, s.cause)
 	default:
 		l.finish(s, CauseTimeout)
 	}

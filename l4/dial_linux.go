@@ -68,6 +68,11 @@ func (l *loop) connect(s *loopSession, a *attempt) unix.Errno {
 	}
 	a.end.fd = fd
 	sysSetInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	if from := s.route.source.from(s.client.Addr(), a.node.Addr().Addr()); from.IsValid() {
+		if e := bindSource(fd, from, s.route.source.transparent); e != 0 {
+			return e
+		}
+	}
 	if e := sysConnect(fd, &to); e != 0 && e != unix.EINPROGRESS {
 		return e
 	}
@@ -160,15 +165,24 @@ func (l *loop) connected(s *loopSession) {
 	s.node = s.chosen.node
 	s.chosen.connected, s.chosen.began = true, l.now
 	if s.head != nil && !s.mayRepeat() {
-		s.toNode.rest, s.head = s.head, nil
+		s.toNode.rest = s.head
+		l.headSent(s)
 	}
 	l.arm(s)
+}
+
+// headSent counts what the client sent first, now that it is on its way to the chosen node and no other.
+func (l *loop) headSent(s *loopSession) {
+	n := uint64(len(s.head) - s.prefaced)
+	s.in += n
+	s.route.in.Add(n)
+	s.head = nil
 }
 
 // failed books an attempt that came to nothing, and makes sure that its node is not tried again.
 func (l *loop) failed(s *loopSession, a *attempt, e unix.Errno) {
 	a.node.Dialed(e, time.Duration(l.now-a.began))
-	s.tried = append(s.tried, a.node)
+	s.setAside(a.node)
 	s.retries++
 	l.drop(a)
 }

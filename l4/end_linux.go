@@ -26,14 +26,25 @@ const (
 	// troubled: an error is pending, or was met. What the peer sent before it can still be read.
 	troubled
 
+	// peeked: the end of what the peer sends was seen, and left to be read.
+	peeked
+
 	// broken: the connection is cut. Nothing that is written arrives any more, and an end of what can be
 	// read is no orderly end, even where the kernel reports 0: it tells of an error only once.
 	broken
 )
 
-func (e *end) has(f endState) bool { return e.state&f != 0 }
+func (e *end) has(f endState) bool { return e.state&f != 0 } // any of them
 func (e *end) set(f endState)      { e.state |= f }
 func (e *end) clear(f endState)    { e.state &^= f }
+
+// drained notes that a read came back short. Where the peer's end or an error waits behind the bytes, no
+// event will say so again: then the next read must be tried.
+func (e *end) drained() {
+	if !e.has(peerDone | troubled) {
+		e.clear(canRead)
+	}
+}
 
 // epollAll is what every socket of a session is registered for.
 const epollAll = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET

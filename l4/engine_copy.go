@@ -91,13 +91,15 @@ func (e *copyEngine) begin(sk *socket, conn *net.TCPConn) {
 	r := sk.rules.Load()
 	peer := conn.RemoteAddr().(*net.TCPAddr).AddrPort()
 	peer = netip.AddrPortFrom(peer.Addr().Unmap(), peer.Port())
-	if !e.srv.admit(r, peer.Addr()) {
+	now := e.srv.clock()
+	if !e.srv.admit(r, peer.Addr(), now) {
 		conn.SetLinger(0)
 		conn.Close()
 		return
 	}
 	s := &copySession{srv: e.srv, client: conn}
-	s.session = session{id: e.srv.nextID.Add(1), rules: r, client: peer, accepted: e.srv.clock()}
+	s.session = session{id: e.srv.nextID.Add(1), rules: r, client: peer, accepted: now}
+	s.limited = !r.wantsHeader(peer.Addr()) && r.limitsClients()
 	s.enter(PhaseAccept)
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	e.mu.Lock()
@@ -115,7 +117,7 @@ func (e *copyEngine) begin(sk *socket, conn *net.TCPConn) {
 		e.mu.Lock()
 		delete(e.sessions, s)
 		e.mu.Unlock()
-		e.srv.discharge(&s.session)
+		e.srv.discharge(&s.session, e.srv.clock())
 		if e.srv.records != nil {
 			e.srv.records.add([]Record{e.srv.record(&s.session, e.srv.clock())})
 		}

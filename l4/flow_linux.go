@@ -82,9 +82,7 @@ func (l *loop) copy(s *loopSession, f *flow, src, dst *end) {
 		return
 	}
 	if n < len(l.buf) {
-		if !src.has(troubled) {
-			src.clear(canRead)
-		}
+		src.drained()
 		if last {
 			// The FIN was there before this read, and the read found less than it asked for: that was all.
 			l.sourceEnded(s, f, src)

@@ -56,13 +56,18 @@ func (ln *Listener) route(label, poolName string, p *pool.Pool) *Route {
 		known = &Route{RouteStats: &RouteStats{Label: label, Pool: poolName}}
 		ln.routes[key] = known
 	}
-	return &Route{RouteStats: known.RouteStats, pool: p}
+	route := &Route{RouteStats: known.RouteStats, pool: p}
+	if p != nil {
+		route.source = newSource(p.Config())
+	}
+	return route
 }
 
 // Route leads sessions to a pool. It belongs to one configuration; its counters outlive it.
 type Route struct {
 	*RouteStats
-	pool *pool.Pool
+	pool   *pool.Pool
+	source source
 }
 
 // RouteStats is what is counted per route.

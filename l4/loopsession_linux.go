@@ -148,7 +148,7 @@ const maxRecycled = 4096
 
 // account counts an ended session out and keeps its record for the next batch.
 func (l *loop) account(s *session) {
-	l.srv.discharge(s)
+	l.srv.discharge(s, l.now)
 	if l.srv.records == nil {
 		return
 	}

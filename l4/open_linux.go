@@ -1,7 +1,11 @@
 package l4
 
 import (
+	"net/netip"
+
 	"golang.org/x/sys/unix"
+
+	"github.com/sluicelb/sluice/configs"
 )
 
 // open reads a client's first bytes until they say where the session goes.
@@ -19,9 +23,10 @@ func (l *loop) open(s *loopSession) {
 			l.finish(s, CauseClient)
 			return
 		}
-		switch s.opening.decide(&s.session, sent) {
+		switch s.opening.decide(l.srv, &s.session, sent, l.now) {
 		case goOn:
-			l.opened(s, sent)
+			s.greeted = l.now
+			l.reach(s, sent[s.opening.header:])
 			return
 		case refuse:
 			l.turnAway(s)
@@ -43,7 +48,7 @@ func (l *loop) readFirst(s *loopSession) ([]byte, unix.Errno) {
 			return nil, e
 		}
 		if n < len(l.buf) {
-			s.clientEnd.clear(canRead)
+			s.clientEnd.drained()
 		}
 		return l.buf[:n], 0
 	}
@@ -60,24 +65,44 @@ func (l *loop) readFirst(s *loopSession) ([]byte, unix.Errno) {
 	return s.head, 0
 }
 
-// opened sends the session on its way to a node. What the client sent goes along.
-func (l *loop) opened(s *loopSession, sent []byte) {
-	s.greeted, s.opening = l.now, nil
-	if s.head == nil {
-		s.head = l.spare.keep(sent, 0)
+// reach sends the session on its way to a node, with the PROXY header that its pool wants and what the
+// client has sent so far.
+func (l *loop) reach(s *loopSession, payload []byte) {
+	preface, err := s.preface(l.srv.name, l.localAddr(s))
+	if err != nil {
+		l.srv.log.Error("PROXY header", "session", s.id, "error", err)
+		l.finish(s, CauseInternal)
+		return
 	}
+	s.prefaced = len(preface)
+	var head []byte
+	if size := len(preface) + len(payload); size > 0 {
+		head = append(l.spare.keep(preface, size), payload...)
+	}
+	if s.head != nil { // payload was a part of it
+		l.spare.release(s.head)
+	}
+	s.head, s.opening = head, nil
 	l.dial(s)
+}
+
+// localAddr is the address that the client connected to, for a PROXY header; not asked for without need.
+func (l *loop) localAddr(s *loopSession) netip.AddrPort {
+	var raw unix.RawSockaddrAny
+	if s.route.pool.Config().Proxy == configs.ProxyOff || sysLocalAddr(s.clientEnd.fd, &raw) != 0 {
+		return netip.AddrPort{}
+	}
+	return addrPort(&raw)
 }
 
 // turnAway ends a session that no node will see. Where the client speaks TLS it is told why, and what
 // it still sends is read once, so that the close is an orderly one and the alert is not lost to a reset.
 func (l *loop) turnAway(s *loopSession) {
 	if alert := s.opening.alert; alert != "" {
-		sysSend(s.clientEnd.fd, append(l.spare.keep(nil, 0), alert...))
+		sysSend(s.clientEnd.fd, []byte(alert))
 		sysShutdownWrite(s.clientEnd.fd)
 		sysRead(s.clientEnd.fd, l.buf)
 		s.told = true
 	}
-	l.srv.refused(&s.session)
 	l.finish(s, s.cause)
 }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/pires/go-proxyproto"
 	"github.com/pires/go-proxyproto/tlvparse"
+
+	"github.com/sluicelb/sluice/configs"
 )
 
 // proxyOut is what a PROXY header to a node is to announce. Of its fields only version, local, src and
@@ -136,4 +138,14 @@ func (t *proxyTLS) tlv() (proxyproto.TLV, error) {
 	add(proxyproto.PP2_SUBTYPE_SSL_SIG_ALG, t.sigAlg)
 	add(proxyproto.PP2_SUBTYPE_SSL_KEY_ALG, t.keyAlg)
 	return ssl.Marshal()
+}
+
+// CheckHeader is the PROXY header that a health check sends first to a node whose pool has this setting:
+// Sluice speaks for itself.
+func CheckHeader(p configs.ProxyOut) []byte {
+	if p == configs.ProxyV1 {
+		return []byte("PROXY UNKNOWN\r\n")
+	}
+	header, _ := appendProxyHeader(nil, proxyOut{version: 2, local: true}) // nothing in it that would not fit
+	return header
 }

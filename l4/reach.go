@@ -21,7 +21,8 @@ func (s *copySession) reach(head []byte) (won *bid, ok bool) {
 	if !ok {
 		return nil, false
 	}
-	s.in += uint64(len(head))
+	s.in += uint64(len(head) - s.prefaced)
+	s.route.in.Add(s.in)
 	s.session.node = won.node
 	return won, s.adopt(won.conn)
 }
@@ -31,7 +32,7 @@ func (s *copySession) reach(head []byte) (won *bid, ok bool) {
 // for its application to know.
 func (s *session) mayRepeat(head []byte) bool {
 	return s.rules.TLS == configs.Passthrough && s.rules.timeouts.FirstByte > 0 &&
-		s.hello != nil && !s.hello.early && len(head) == s.hello.size
+		s.hello != nil && !s.hello.early && len(head) == s.prefaced+s.hello.size
 }
 
 // A bid is a connection to a node that a session may get. It holds one of the node's sessions until it
@@ -90,6 +91,7 @@ func (s *copySession) dial(ctx context.Context, node *pool.Node, head []byte) (*
 	t := &s.rules.timeouts
 	dialer := net.Dialer{Timeout: t.Dial, KeepAlive: -1}
 	dialer.SetMultipathTCP(false)
+	s.route.source.apply(&dialer, s.session.client.Addr(), node.Addr().Addr())
 	conn, err := dialer.DialContext(ctx, "tcp", node.Addr().String())
 	if err != nil {
 		return nil, err
@@ -110,7 +112,7 @@ func (s *copySession) dial(ctx context.Context, node *pool.Node, head []byte) (*
 // vain books an attempt that came to nothing, and makes sure that its node is not tried again.
 func (s *session) vain(node *pool.Node, err error, took time.Duration) {
 	node.Dialed(err, took)
-	s.tried = append(s.tried, node)
+	s.setAside(node)
 	s.retries++
 }
 
@@ -219,7 +221,7 @@ func (s *copySession) challenge(chosen, rival *bid, head []byte) *bid {
 		latest = rival
 	}
 	latest.node.Silent()
-	s.tried = append(s.tried, latest.node)
+	s.setAside(latest.node)
 	if rival != nil {
 		rival.stop()
 		rival.drop()

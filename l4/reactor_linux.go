@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"strconv"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -22,13 +21,15 @@ type reactor struct {
 	next uint32     // index of the next doorway
 }
 
-func newReactor(srv *Server) (engine, error) {
-	r := &reactor{srv: srv, pipes: &pipePool{limit: pipeLimit()}, next: 1}
-	loops := 1
-	if n, err := strconv.Atoi(os.Getenv("SLUICE_LOOPS")); err == nil {
-		loops = n
+func newReactor(srv *Server, o Options) (engine, error) {
+	if o.Loops == 0 {
+		o.Loops = 1
 	}
-	for range loops {
+	if o.Pipes == 0 {
+		o.Pipes = pipeLimit()
+	}
+	r := &reactor{srv: srv, pipes: &pipePool{limit: o.Pipes}, next: 1}
+	for range o.Loops {
 		l, err := newLoop(srv, r.pipes)
 		if err != nil {
 			r.stop(CauseInternal)
@@ -38,7 +39,7 @@ func newReactor(srv *Server) (engine, error) {
 		r.done.Go(l.run)
 	}
 	// A loop that waits in the kernel keeps its P; the rest of the process needs others.
-	if want := loops + 2; runtime.GOMAXPROCS(0) < want {
+	if want := o.Loops + 2; runtime.GOMAXPROCS(0) < want {
 		runtime.GOMAXPROCS(want)
 	}
 	return r, nil

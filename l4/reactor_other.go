@@ -3,4 +3,4 @@
 package l4
 
 // newReactor: there is none. Everything is done by the copy engine.
-func newReactor(*Server) (engine, error) { return nil, nil }
+func newReactor(*Server, Options) (engine, error) { return nil, nil }

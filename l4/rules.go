@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/sluicelb/sluice/configs"
 	"github.com/sluicelb/sluice/pool"
@@ -53,6 +54,22 @@ func newRules(cfg *configs.Config, lc *configs.Listener, ln *Listener, pools fun
 	}
 	r.routes = table
 	return r, nil
+}
+
+// patience is how long a session's first bytes may take.
+func (r *rules) patience(p Phase) time.Duration {
+	if p == PhaseHeader {
+		return r.timeouts.Header
+	}
+	return r.timeouts.Hello
+}
+
+// wantsHeader reports whether a connection from this peer must open with a PROXY header.
+func (r *rules) wantsHeader(peer netip.Addr) bool { return contains(r.ProxyFrom, peer) }
+
+// limitsClients reports whether clients are counted one by one.
+func (r *rules) limitsClients() bool {
+	return r.limits.SessionsPerClient > 0 || r.limits.RatePerClient > 0
 }
 
 // allows applies allow and deny; deny wins.

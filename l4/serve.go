@@ -37,33 +37,56 @@ func (s *copySession) serve() {
 	s.relay(won)
 }
 
-// open reads the first bytes until they say where the session goes, and returns those that the node
-// is to get.
+// open reads the first bytes until they say where the session goes, and returns what the node is sent
+// first: the PROXY header that its pool wants, and what of those bytes is payload.
 func (s *copySession) open() (head []byte, ok bool) {
-	if s.rules.routes == nil {
+	var first opening
+	sent, ok := s.readFirst(&first)
+	if !ok {
+		return nil, false
+	}
+	local := s.client.LocalAddr().(*net.TCPAddr).AddrPort()
+	head, err := s.preface(s.srv.name, unmapped(local))
+	if err != nil {
+		s.srv.log.Error("PROXY header", "session", s.id, "error", err)
+		s.end(CauseInternal)
+		return nil, false
+	}
+	s.prefaced = len(head)
+	return append(head, sent[first.header:]...), true
+}
+
+// readFirst reads what first needs to see.
+func (s *copySession) readFirst(first *opening) (sent []byte, ok bool) {
+	entered := PhaseAccept
+	s.phase = s.rules.firstPhase(s.session.client.Addr())
+	if s.phase == PhaseAccept {
 		s.route = s.rules.fallback
 		return nil, true
 	}
-	s.enter(PhaseHello)
-	s.client.SetReadDeadline(time.Now().Add(s.rules.timeouts.Hello))
 	defer s.client.SetReadDeadline(time.Time{})
-	var first opening
-	buf := make([]byte, 0, firstRead)
 	for {
-		if len(buf) == cap(buf) {
-			buf = append(make([]byte, 0, 2*cap(buf)), buf...)
+		if entered != s.phase {
+			entered = s.phase
+			s.enter(entered)
+			s.client.SetReadDeadline(time.Now().Add(s.rules.patience(entered)))
 		}
-		n, err := s.client.Read(buf[len(buf):cap(buf)])
-		buf = buf[:len(buf)+n]
+		if len(sent) == cap(sent) {
+			sent = append(make([]byte, 0, max(firstRead, 2*cap(sent))), sent...)
+		}
+		n, err := s.client.Read(sent[len(sent):cap(sent)])
+		sent = sent[:len(sent)+n]
 		if n == 0 && err != nil {
+			if classify(err, clientSide) == CauseTimeout && s.ctx.Err() == nil {
+				s.timedOut()
+			}
 			s.fail(err, clientSide)
-			s.srv.refused(&s.session)
 			return nil, false
 		}
-		switch first.decide(&s.session, buf) {
+		switch first.decide(s.srv, &s.session, sent, s.srv.clock()) {
 		case goOn:
 			s.greeted = s.srv.clock()
-			return buf, true
+			return sent, true
 		case refuse:
 			s.turnAway(first.alert)
 			return nil, false
@@ -77,7 +100,6 @@ const firstRead = 4 << 10
 // turnAway ends a session that no node will see: its client is told why, if it speaks TLS, and what it
 // still sends is read once, so that the alert is not lost to a reset.
 func (s *copySession) turnAway(alert string) {
-	s.srv.refused(&s.session)
 	if alert == "" {
 		return
 	}

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -24,6 +26,9 @@ type Options struct {
 	// Ended is called with the records of sessions that have ended, in batches, from one goroutine. It may
 	// take its time: what comes in faster than it can take is dropped and counted. nil: no records.
 	Ended func([]Record)
+
+	Loops int // of the reactor; 0: one per CPU
+	Pipes int // of the reactor; 0: what the kernel allows
 }
 
 // Server is the data plane of one process: all its listeners and sessions.
@@ -34,6 +39,7 @@ type Server struct {
 	log     *slog.Logger
 	pools   *pool.Set
 	epoch   time.Time
+	name    string // tells the sessions of this process from those of others
 	records *recorder
 	copying engine
 	reactor engine // nil where there is none
@@ -42,6 +48,7 @@ type Server struct {
 	sessions atomic.Int64 // that are open
 	pending  atomic.Int64 // of these, that are not yet relaying
 	capacity atomic.Int64 // limits.sessions, or what the process can hold
+	clients  clients
 
 	mu        sync.Mutex // guards the fields below
 	listeners map[string]*Listener
@@ -74,6 +81,7 @@ func New(o Options) (*Server, error) {
 		log:       o.Log,
 		pools:     o.Pools,
 		epoch:     time.Now(),
+		name:      strconv.FormatUint(rand.Uint64(), 36),
 		listeners: map[string]*Listener{},
 		sockets:   map[string]*socket{},
 	}
@@ -85,7 +93,7 @@ func New(o Options) (*Server, error) {
 	}
 	s.copying = newCopyEngine(s)
 	var err error
-	s.reactor, err = newReactor(s)
+	s.reactor, err = newReactor(s, o)
 	return s, err
 }
 
@@ -140,6 +148,13 @@ func (s *Server) plan(cfg *configs.Config, pools func(string) *pool.Pool) (p *pl
 			}
 		}
 	}()
+	for _, pc := range cfg.Pools {
+		if pc.Source == configs.SourceClient {
+			if err := checkTransparent(); err != nil {
+				return p, fmt.Errorf("pool %q: %w", pc.Name, err)
+			}
+		}
+	}
 	for _, lc := range cfg.Listeners {
 		ln := s.listeners[lc.Name]
 		if ln == nil {

@@ -2,6 +2,7 @@ package l4
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/sluicelb/sluice/pool"
 )
@@ -16,7 +17,10 @@ type session struct {
 	route  *Route         // nil until it is known
 	node   *pool.Node     // that has the session, or had it; for the record
 	hello  *helloFacts    // nil where no hello is read
-	tried  []*pool.Node   // that the session will not be offered again
+
+	announced *announcement // nil where no PROXY header was read
+	prefaced  int           // bytes of the PROXY header that the node is sent
+	tried     []*pool.Node  // that the session will not be offered again
 
 	// When a phase was over, on the server's clock; zero: not yet, or not needed.
 	accepted  int64
@@ -33,6 +37,7 @@ type session struct {
 	phase   Phase
 	cause   Cause
 	relayed bool // it is counted as no longer pending
+	limited bool // it is counted with its client
 }
 
 // helloFacts is what is remembered of a hello.
@@ -41,6 +46,13 @@ type helloFacts struct {
 	alpn       []string
 	size       int  // bytes
 	early      bool // early data is announced
+}
+
+// setAside keeps a node from being offered the session again.
+func (s *session) setAside(n *pool.Node) {
+	if !slices.Contains(s.tried, n) {
+		s.tried = append(s.tried, n)
+	}
 }
 
 // end says how the session ended. The first word counts: what follows from an end is not its cause.

@@ -54,6 +54,11 @@ func sysConnect(fd int32, to *sockaddr) unix.Errno {
 	return e
 }
 
+func sysBind(fd int32, to *sockaddr) unix.Errno {
+	_, _, e := unix.RawSyscall(unix.SYS_BIND, uintptr(fd), uintptr(unsafe.Pointer(&to.raw)), uintptr(to.size))
+	return e
+}
+
 func sysSetInt(fd int32, level, option int, value int32) unix.Errno {
 	_, _, e := unix.RawSyscall6(unix.SYS_SETSOCKOPT, uintptr(fd), uintptr(level), uintptr(option), uintptr(unsafe.Pointer(&value)), unsafe.Sizeof(value), 0)
 	return e

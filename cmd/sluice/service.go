@@ -31,8 +31,12 @@ func start(cfg *configs.Config, stderr io.Writer) (*service, error) {
 	s := &service{records: newRecords(stderr, cfg.Log)}
 	s.log = slog.New(s.records)
 	s.pools = pool.NewSet(s.log, nil)
+	s.pools.CheckHeader = l4.CheckHeader
 	var err error
-	s.server, err = l4.New(l4.Options{Log: s.log, Pools: s.pools, Ended: s.records.sessions})
+	s.server, err = l4.New(l4.Options{
+		Log: s.log, Pools: s.pools, Ended: s.records.sessions,
+		Loops: cfg.Limits.Loops, Pipes: cfg.Limits.Pipes,
+	})
 	if err == nil {
 		err = s.server.Apply(cfg)
 	}
