@@ -79,14 +79,22 @@ func (n *Node) webSocket(w http.ResponseWriter, r *http.Request, p *port) {
 	message := n.whoami()
 	io.WriteString(buf, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
 		"Sec-WebSocket-Accept: "+acceptKey(key)+"\r\n\r\n")
-	// A text frame, unmasked: FIN and opcode 1 (1 byte), 126 for a length of 16 bits (1), length (2).
-	buf.Write([]byte{0x81, 126, byte(len(message) >> 8), byte(len(message))})
-	buf.Write(message)
+	buf.Write(textFrame(message))
 	if buf.Flush() != nil {
 		return
 	}
 	conn.SetDeadline(time.Now().Add(webSocketLife))
 	io.Copy(io.Discard, io.LimitReader(buf, 1<<20)) // what a browser says to it is of no interest
+}
+
+// textFrame is a whole message, RFC 6455 section 5.2: FIN and opcode 1 (1 byte), then the length, unmasked: up to
+// 125 in 1 byte, above that 126 (1) and 16 bits (2). Chromium closes if the short form would have done.
+func textFrame(message []byte) []byte {
+	n := len(message)
+	if n <= 125 {
+		return append([]byte{0x81, byte(n)}, message...)
+	}
+	return append([]byte{0x81, 126, byte(n >> 8), byte(n)}, message...)
 }
 
 // acceptKey is the answer to a key, RFC 6455 section 4.2.2.

@@ -306,12 +306,12 @@ func TestUnplug(t *testing.T) {
 	if got := resp.Header.Get("Sec-WebSocket-Accept"); resp.StatusCode != 101 || got != "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" {
 		t.Errorf("upgrade: got %d, accept %q", resp.StatusCode, got)
 	}
-	frame := make([]byte, 4)
-	if _, err := io.ReadFull(br, frame); err != nil || frame[0] != 0x81 {
-		t.Errorf("frame: got % x, error %v", frame, err)
+	frame := make([]byte, 2)
+	if _, err := io.ReadFull(br, frame); err != nil || frame[0] != 0x81 || frame[1] > 125 {
+		t.Errorf("frame: got % x, error %v, want a text of up to 125 bytes", frame, err)
 	}
-	message := make([]byte, int(frame[2])<<8|int(frame[3]))
-	if _, err := io.ReadFull(br, message); err != nil || !strings.Contains(string(message), `"node 3"`) {
+	message := make([]byte, frame[1])
+	if _, err := io.ReadFull(br, message); err != nil || !strings.Contains(string(message), `"node 3"`) || message[len(message)-1] != '}' {
 		t.Errorf("message: got %q, error %v", message, err)
 	}
 	up := dial(t, n.S3())
@@ -366,5 +366,14 @@ func TestTakenPort(t *testing.T) {
 	}
 	if left, err := os.ReadDir(o.Dir); err != nil || len(left) > 0 {
 		t.Errorf("files left: %v, error %v", left, err)
+	}
+}
+
+func TestTextFrame(t *testing.T) {
+	for n, want := range map[int]string{0: "8100", 125: "817d", 126: "817e007e", 300: "817e012c"} {
+		got := textFrame(make([]byte, n))
+		if head := fmt.Sprintf("%x", got[:len(got)-n]); head != want {
+			t.Errorf("%d bytes: got %s, want %s", n, head, want)
+		}
 	}
 }

@@ -18,7 +18,7 @@ const userAgent = "Mozilla/5.0 (sluice verify)"
 func (r *runner) console(s3Answers bool) {
 	console := r.o.Console
 	if !s3Answers {
-		r.skip("nothing answers there", "redirect")
+		r.skip("the S3 address cannot be used", "redirect")
 	} else {
 		r.step("redirect", stepTimeout, func(ctx context.Context) (detail string, err error) {
 			found, detail, err := r.redirect(ctx)
@@ -34,7 +34,7 @@ func (r *runner) console(s3Answers bool) {
 	}
 	// An address that is for both has been reached already.
 	if answers := s3Answers && sameHost(console, r.o.URL); !answers && !r.reach("console", console) {
-		r.skip("nothing answers there", "page", "login", "websocket")
+		r.skip("the Console cannot be used", "page", "login", "websocket")
 		return
 	}
 

@@ -98,7 +98,7 @@ func Run(ctx context.Context, o Options, w Watcher) *Report {
 		r.health()
 		r.objects()
 	} else {
-		r.skip("nothing answers there", slices.Concat(healthSteps, objectSteps)...)
+		r.skip("the S3 address cannot be used", slices.Concat(healthSteps, objectSteps)...)
 	}
 	r.console(answers)
 	return r.finish()

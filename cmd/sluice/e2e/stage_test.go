@@ -40,6 +40,7 @@ func testAll(t *testing.T, m mode) {
 		run  func(*testing.T, *stage)
 	}{
 		{"Health", testHealth},
+		{"Verify", testVerify},
 		{"Spread", testSpread},
 		{"BigObject", testBigObject},
 		{"Console", testConsole},
