@@ -137,7 +137,7 @@ func (r *runner) login(ctx context.Context, console *url.URL) (cookie, detail st
 		return "", "", fail("A Console checks a login at MINIO_SERVER_URL. If that is this balancer, every node must be able to reach it by that name, "+
 			"must be let in (allow, deny), and must trust its certificate (certs-dir/CAs).", "%s: %.200q", resp.Status, body)
 	}
-	return "", "", fail("", "%s: %.200q", resp.Status, body)
+	return "", "", fail("MinIO's Console does not answer a login like that. Is something else at this address?", "%s: %.200q", resp.Status, body)
 }
 
 // webSocket asks for the upgrade that the Console's lists of objects come through. That is all: the

@@ -111,7 +111,7 @@ func judgeStatus(resp *http.Response, body string) error {
 		return fail("This comes from the node, or from another proxy on the way: a Layer-4 balancer says nothing of its own in HTTP.",
 			"%s", resp.Status)
 	}
-	return fail("", "%s", resp.Status)
+	return fail("MinIO does not answer like that. Is something else at this address?", "%s", resp.Status)
 }
 
 func isPage(resp *http.Response) bool {

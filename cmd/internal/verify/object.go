@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -182,25 +183,49 @@ func (t *trip) remove() {
 func (t *trip) removeAll(ctx context.Context) (string, error) {
 	detail := "nothing was stored"
 	if t.key != "" {
-		if t.data != nil {
-			t.s3.RemoveIncompleteUpload(ctx, t.bucket, t.key) // there is none, unless the upload failed
+		gone, err := t.removeObject(ctx)
+		if err != nil {
+			return "", fail(fmt.Sprintf("Remove it by hand: mc rm --versions --force ALIAS/%s/%s", t.bucket, t.key),
+				"object %s/%s is left: %w", t.bucket, t.key, err)
 		}
-		if err := t.s3.RemoveObject(ctx, t.bucket, t.key, minio.RemoveObjectOptions{VersionID: t.version}); err != nil {
-			return "", fail(fmt.Sprintf("Remove it by hand: mc rm --versions --force ALIAS/%s/%s", t.bucket, t.key), "object %s/%s is left: %w", t.bucket, t.key, err)
+		if gone {
+			detail = "the object is gone"
 		}
-		_, err := t.s3.StatObject(ctx, t.bucket, t.key, minio.StatObjectOptions{})
-		if minio.ToErrorResponse(err).Code != "NoSuchKey" {
-			return "", fail(fmt.Sprintf("Remove it by hand: mc rm --versions --force ALIAS/%s/%s", t.bucket, t.key), "object %s/%s is still there after its removal: %v", t.bucket, t.key, err)
-		}
-		detail = "the object is gone"
 	}
 	if t.made {
 		if err := t.s3.RemoveBucket(ctx, t.bucket); err != nil && minio.ToErrorResponse(err).Code != "NoSuchBucket" {
 			return "", fail("Remove it by hand: mc rb --force ALIAS/"+t.bucket, "bucket %q is left: %w", t.bucket, err)
 		}
-		detail += ", and its bucket"
+		detail += ", the temporary bucket is gone"
 	}
 	return detail, nil
+}
+
+// removeObject removes the object if it is there, and what an upload that failed has left of it. In a
+// bucket with versions it removes the one that was stored, and leaves no marker.
+func (t *trip) removeObject(ctx context.Context) (was bool, err error) {
+	t.s3.RemoveIncompleteUpload(ctx, t.bucket, t.key) // there is none, unless the upload failed
+	stored, err := t.s3.StatObject(ctx, t.bucket, t.key, minio.StatObjectOptions{})
+	if isGone(err) {
+		return false, nil
+	}
+	o := minio.RemoveObjectOptions{VersionID: cmp.Or(t.version, stored.VersionID)}
+	if err := t.s3.RemoveObject(ctx, t.bucket, t.key, o); err != nil {
+		return true, err
+	}
+	_, err = t.s3.StatObject(ctx, t.bucket, t.key, minio.StatObjectOptions{})
+	if err == nil {
+		return true, errors.New("it is still there after its removal")
+	}
+	if !isGone(err) {
+		return true, err
+	}
+	return true, nil
+}
+
+func isGone(err error) bool {
+	code := minio.ToErrorResponse(err).Code
+	return code == "NoSuchKey" || code == "NoSuchBucket"
 }
 
 // watch gives a context that ends when nothing has moved for stallTimeout, and what is to be told of

@@ -125,7 +125,7 @@ func withCause(ctx context.Context, err error) error {
 		return err
 	}
 	if errors.Is(cause, context.Canceled) {
-		return fail("", "interrupted")
+		return fail("Run it again when there is time for all of it.", "interrupted")
 	}
 	return cause
 }

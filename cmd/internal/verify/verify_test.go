@@ -197,6 +197,7 @@ func TestAllGood(t *testing.T) {
 		t.Errorf("nodes: got %q, want %q", r.Nodes, id)
 	}
 	said(t, r, "upload", "12 MiB in 3 parts", "")
+	said(t, r, "delete", "the object is gone, the temporary bucket is gone", "")
 }
 
 func TestTLS(t *testing.T) {
@@ -524,7 +525,7 @@ func TestInterrupted(t *testing.T) {
 	}})
 	back(t, before)
 	said(t, r, "upload", "interrupted", "")
-	said(t, r, "delete", "the object is gone, and its bucket", "")
+	said(t, r, "delete", "nothing was stored, the temporary bucket is gone", "")
 	if r.Passed() {
 		t.Error("passed")
 	}
