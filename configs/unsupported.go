@@ -21,11 +21,6 @@ var unsupported = []refusal{
 	{"log.sample", "", "every session is recorded"},
 	{"log.output", "", `records go to "stderr"`},
 
-	{"admin.token", "", "the admin page has no token"},
-	{"admin.mode", "", "the admin socket has the default mode"},
-	{"admin.group", "", "the admin socket has the process's group"},
-	{"admin.debug", "", "there are no debug pages"},
-
 	{"listener.tls", "terminate", "TLS does not end here"},
 	{"listener.client_auth", "", "TLS does not end here"},
 	{"listener.ech", "", "TLS does not end here"},

@@ -166,7 +166,7 @@ func (l *loop) settle(s *loopSession) {
 	} else {
 		l.spare.release(s.head)
 	}
-	l.headSent(s)
 	s.node = s.chosen.node
+	l.headSent(s)
 	s.active = l.now
 }

@@ -175,7 +175,8 @@ func (l *loop) connected(s *loopSession) {
 func (l *loop) headSent(s *loopSession) {
 	n := uint64(len(s.head) - s.prefaced)
 	s.in += n
-	s.route.in.Add(n)
+	s.credit(n, 0)
+	l.copied += n
 	s.head = nil
 }
 

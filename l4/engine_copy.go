@@ -117,6 +117,7 @@ func (e *copyEngine) begin(sk *socket, conn *net.TCPConn) {
 		e.mu.Lock()
 		delete(e.sessions, s)
 		e.mu.Unlock()
+		s.credit(s.in, s.out)
 		e.srv.discharge(&s.session, e.srv.clock())
 		if e.srv.records != nil {
 			e.srv.records.add([]Record{e.srv.record(&s.session, e.srv.clock())})
@@ -145,14 +146,6 @@ func (e *copyEngine) watch() {
 
 // watchInterval is how exactly the limits of relaying sessions are kept.
 const watchInterval = 200 * time.Millisecond
-
-func (e *copyEngine) each(f func(handle)) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for s := range e.sessions {
-		f(s)
-	}
-}
 
 func (e *copyEngine) stop(cause Cause) {
 	e.mu.Lock()

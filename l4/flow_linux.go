@@ -95,6 +95,7 @@ func (l *loop) copy(s *loopSession, f *flow, src, dst *end) {
 
 // pass writes the first n bytes of the loop's buffer. What the destination does not take is kept.
 func (l *loop) pass(s *loopSession, f *flow, dst *end, n int) {
+	l.copied += uint64(n)
 	l.moved(s, f, n)
 	w, e := sysSend(dst.fd, l.buf[:n])
 	switch {
@@ -133,6 +134,7 @@ func (l *loop) splice(s *loopSession, f *flow, src, dst *end) {
 	}
 	p.held, f.pipe = n, p
 	s.spliced += uint64(n)
+	l.spliced += uint64(n)
 	l.moved(s, f, n)
 	if n >= bufSize {
 		f.streak = 0
@@ -198,12 +200,12 @@ func (l *loop) moved(s *loopSession, f *flow, n int) {
 	s.active = l.now
 	if f == &s.toNode {
 		s.in += uint64(n)
-		s.route.in.Add(uint64(n))
+		s.credit(uint64(n), 0)
 		return
 	}
 	if s.out == 0 {
 		s.answered = l.now
 	}
 	s.out += uint64(n)
-	s.route.out.Add(uint64(n))
+	s.credit(0, uint64(n))
 }

@@ -1,6 +1,7 @@
 package l4
 
 import (
+	"iter"
 	"sync"
 	"sync/atomic"
 
@@ -15,6 +16,7 @@ type Listener struct {
 	name     string
 	sessions atomic.Int64 // that are open
 	refused  [reasons]atomic.Uint64
+	hellos   *sizes // of all listeners together
 
 	mu     sync.Mutex // guards routes
 	routes map[routeKey]*Route
@@ -22,8 +24,8 @@ type Listener struct {
 
 type routeKey struct{ label, pool string }
 
-func newListener(name string) *Listener {
-	return &Listener{name: name, routes: map[routeKey]*Route{}}
+func newListener(name string, hellos *sizes) *Listener {
+	return &Listener{name: name, hellos: hellos, routes: map[routeKey]*Route{}}
 }
 
 // Name is the listener's name in the configuration.
@@ -83,6 +85,25 @@ type RouteStats struct {
 
 // Ended is how many sessions ended by this cause in this phase.
 func (r *RouteStats) Ended(c Cause, p Phase) uint64 { return r.ended[c][p].Load() }
+
+// AllEnded yields the causes and phases by which sessions have ended, and how many.
+func (r *RouteStats) AllEnded() iter.Seq2[Ending, uint64] {
+	return func(yield func(Ending, uint64) bool) {
+		for c := range causes {
+			for p := range phases {
+				if n := r.ended[c][p].Load(); n > 0 && !yield(Ending{c, p}, n) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Ending is how a session ended.
+type Ending struct {
+	Cause Cause
+	Phase Phase
+}
 
 // Bytes is what was moved from clients to nodes and back, of living sessions too.
 func (r *RouteStats) Bytes() (in, out uint64) { return r.in.Load(), r.out.Load() }

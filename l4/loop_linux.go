@@ -33,11 +33,15 @@ type loop struct {
 	ready     []*loopSession // have something to do that no event will tell of again
 	working   []*loopSession // the ready ones of this turn
 	ended     []*loopSession // to be closed when the turn is over
+	moving    paths          // what was relayed so far, for other threads to read
+	spliced   uint64         // this turn, see paths
+	copied    uint64         // this turn
 	records   []Record       // of sessions that ended since the last were handed on
 	recordsBy int64          // when they are handed on at the latest
 
-	mu    sync.Mutex // guards inbox
+	mu    sync.Mutex // guards the fields below
 	inbox []func()
+	gone  bool // nobody looks into inbox any more
 
 	stopped bool
 }
@@ -105,6 +109,7 @@ func (l *loop) run() {
 		l.pause.advance(millis(l.now), l.resume)
 		l.work()
 		l.sweep()
+		l.publish()
 		if len(l.records) > 0 && l.now >= l.recordsBy {
 			l.flushRecords()
 		}
@@ -171,31 +176,55 @@ func (l *loop) step(s *loopSession) bool {
 	return false
 }
 
-// post has f run by the loop, soon. It may be called from any goroutine.
-func (l *loop) post(f func()) {
+// post has f run by the loop, soon; false if the loop has ended. It may be called from any goroutine.
+func (l *loop) post(f func()) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.gone {
+		return false
+	}
 	l.inbox = append(l.inbox, f)
 	if len(l.inbox) == 1 {
 		// The counter cannot be near its limit, so a non-blocking write succeeds, eventfd(2).
 		one := [8]byte{1}
 		unix.Write(int(l.wake), one[:])
 	}
+	return true
+}
+
+// await has f run by the loop and waits for it. It does nothing if the loop has ended.
+func (l *loop) await(f func(*loop)) {
+	done := make(chan struct{})
+	posted := l.post(func() {
+		defer close(done)
+		f(l)
+	})
+	if posted {
+		<-done
+	}
 }
 
 func (l *loop) runInbox() {
 	sysRead(l.wake, l.buf[:8])
-	l.mu.Lock()
-	todo := l.inbox
-	l.inbox = nil
-	l.mu.Unlock()
-	for _, f := range todo {
+	for _, f := range l.takeInbox(false) {
 		f()
 	}
 }
 
+// takeInbox empties the inbox, for good if it is the last time.
+func (l *loop) takeInbox(last bool) []func() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	todo := l.inbox
+	l.inbox, l.gone = nil, last
+	return todo
+}
+
 // close releases what the loop holds. Its sessions have ended.
 func (l *loop) close() {
+	for _, f := range l.takeInbox(true) {
+		f() // somebody may wait for it
+	}
 	l.flushRecords()
 	l.parked.close()
 	sysClose(l.wake)

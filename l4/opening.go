@@ -100,6 +100,7 @@ func (o *opening) readHello(s *session, sent []byte) verdict {
 		return refuse
 	}
 	s.hello = &helloFacts{serverName: hello.ServerName, size: hello.Size, early: hello.EarlyData}
+	s.rules.listener.hellos.add(hello.Size)
 	if hello.ALPN != nil {
 		s.hello.alpn = hello.ALPN.Protocols(maxALPN)
 	}

@@ -93,14 +93,6 @@ func (p *pipePool) drop(b *pipe) {
 	}
 }
 
-// PipeStats counts the pipes of the reactor.
-type PipeStats struct {
-	Limit int // how many there may be
-	Free  int // open, empty, waiting for use
-	Busy  int // holding bytes of a session
-	Short int // of Free and Busy, those smaller than asked for: see fs.pipe-user-pages-soft, pipe(7)
-}
-
 func (p *pipePool) stats() PipeStats {
 	p.mu.Lock()
 	defer p.mu.Unlock()

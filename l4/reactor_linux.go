@@ -45,15 +45,10 @@ func newReactor(srv *Server, o Options) (engine, error) {
 	return r, nil
 }
 
-// all runs f on every loop, one after the other, and waits for it.
+// all runs f on every loop that still runs, one after the other, and waits for it.
 func (r *reactor) all(f func(*loop)) {
 	for _, l := range r.loops {
-		done := make(chan struct{})
-		l.post(func() {
-			defer close(done)
-			f(l)
-		})
-		<-done
+		l.await(f)
 	}
 }
 
@@ -92,16 +87,6 @@ func (r *reactor) shut(sk *socket) {
 	})
 }
 
-func (r *reactor) each(f func(handle)) {
-	r.all(func(l *loop) {
-		for _, s := range l.sessions {
-			if s != nil && !s.over {
-				f(loopHandle{l, s})
-			}
-		}
-	})
-}
-
 func (r *reactor) stop(cause Cause) {
 	r.all(func(l *loop) {
 		for _, s := range l.sessions {
@@ -122,12 +107,3 @@ func (s *Server) Pipes() PipeStats {
 	}
 	return PipeStats{}
 }
-
-// A loopHandle is a loopSession for those outside the loop.
-type loopHandle struct {
-	l *loop
-	s *loopSession
-}
-
-func (h loopHandle) state() session   { return h.s.session }
-func (h loopHandle) kill(cause Cause) { h.l.finish(h.s, cause) }

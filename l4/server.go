@@ -49,6 +49,9 @@ type Server struct {
 	pending  atomic.Int64 // of these, that are not yet relaying
 	capacity atomic.Int64 // limits.sessions, or what the process can hold
 	clients  clients
+	hellos   sizes
+	moved    paths // by the copy engine; loops count for themselves
+	killing  sync.WaitGroup
 
 	mu        sync.Mutex // guards the fields below
 	listeners map[string]*Listener
@@ -63,16 +66,15 @@ type engine interface {
 	open(*socket) error
 	// shut accepts what has been waiting, then nothing more, and returns when the engine has let go.
 	shut(*socket)
-	// each calls f for every session, where and when it may be touched, one after the other.
-	each(f func(handle))
+	// look gives f copies of the sessions, a few at a time, until it has enough. What f does holds up nobody.
+	look(f func([]glimpse) (more bool))
+	// kill ends the sessions that are meant, and returns how many. What which gets is the engine's: it may
+	// be read until which returns.
+	kill(which func(*session) bool, cause Cause) int
+	// addPaths adds what the engine itself has counted.
+	addPaths(*Paths)
 	// stop ends what is left and waits for it.
 	stop(Cause)
-}
-
-// A handle is a session in the hands of its engine, for as long as the call that gives it lasts.
-type handle interface {
-	state() session // a copy
-	kill(Cause)
 }
 
 // New makes a server without listeners.
@@ -158,7 +160,7 @@ func (s *Server) plan(cfg *configs.Config, pools func(string) *pool.Pool) (p *pl
 	for _, lc := range cfg.Listeners {
 		ln := s.listeners[lc.Name]
 		if ln == nil {
-			ln = newListener(lc.Name)
+			ln = newListener(lc.Name, &s.hellos)
 			s.listeners[lc.Name] = ln
 		}
 		r, err := newRules(cfg, lc, ln, pools)
@@ -289,6 +291,7 @@ func (s *Server) Close() {
 	if done {
 		return
 	}
+	s.killing.Wait()
 	s.copying.stop(CauseDrained)
 	if s.reactor != nil {
 		s.reactor.stop(CauseDrained)

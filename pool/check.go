@@ -141,6 +141,9 @@ func checkPort(c *configs.Check, own uint16) uint16 {
 	return own
 }
 
+// minio reports whether the check is of that type, so that the node may be asked what only MinIO answers.
+func (pr *probe) minio() bool { return pr.cfg.Type == configs.CheckMinIO }
+
 // sameQuestion reports whether other asks what pr does, so that a reload need not ask again at once.
 func (pr *probe) sameQuestion(other *probe) bool {
 	return pr != nil && other != nil && reflect.DeepEqual(pr.cfg, other.cfg) &&

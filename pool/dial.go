@@ -76,6 +76,7 @@ func (n *Node) Dialed(err error, took time.Duration) {
 	switch {
 	case r == DialOK:
 		n.dialTimes.add(took)
+		n.set.dialTimes.add(took)
 		n.runs.dialed()
 	case r.blames():
 		n.failed(&n.runs.dials, "dial "+r.String())

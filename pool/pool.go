@@ -107,6 +107,17 @@ func (p *Pool) Config() *configs.Pool { return p.cfg }
 // Nodes lists the pool's nodes in the order of the configuration, backups last.
 func (p *Pool) Nodes() []*Node { return slices.Clone(p.roster.Load().nodes) }
 
+// Standing is how the configuration lists a node of the pool: with which weight, and whether as a backup. A
+// node that left the pool has none.
+func (p *Pool) Standing(n *Node) (weight int, backup bool) {
+	r := p.roster.Load()
+	i := slices.Index(r.nodes, n)
+	if i < 0 || r.members[i].weightless {
+		return 0, i >= 0 && r.members[i].backup
+	}
+	return int(r.members[i].weight / weightUnit), r.members[i].backup
+}
+
 // Available counts the nodes that are available, backups included.
 func (p *Pool) Available() int {
 	available := 0

@@ -27,6 +27,8 @@ type Set struct {
 	lookup  func(ctx context.Context, host string) ([]netip.Addr, error)
 	fake    func(ctx context.Context, n *Node) (Verdict, string) // tests only
 
+	dialTimes histogram
+
 	wg       sync.WaitGroup // watches of nodes and resolvers
 	current  atomic.Pointer[[]*Pool]
 	ejecting sync.Mutex // makes counting the ejected and ejecting one more a single step

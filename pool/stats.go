@@ -46,11 +46,14 @@ func (n *Node) Stats() Stats {
 	return s
 }
 
-// Histogram is a distribution of durations.
+// DialTimes is the distribution of all successful dials, to nodes that are gone as well.
+func (s *Set) DialTimes() Histogram { return s.dialTimes.snapshot() }
+
+// Histogram is a distribution, of durations in seconds where nothing else is said.
 type Histogram struct {
-	Bounds []float64 // upper bounds in seconds, shared: not to be changed
+	Bounds []float64 // upper bounds, shared: not to be changed
 	Counts []uint64  // per bucket, not cumulated; one more than Bounds
-	Sum    float64   // seconds
+	Sum    float64
 }
 
 // dialBounds are seconds. In a rack a dial takes a tenth of a millisecond; one that lost a SYN takes over a

@@ -125,7 +125,10 @@ func (p *demoPlace) run(c *cli.Context, cfg *configs.Config) error {
 	}
 	// The goroutine waits for a line until the process ends: a terminal cannot be told to give up.
 	go pullPlugs(ctx, c.App.Reader, c.App.Writer, nodes)
-	<-ctx.Done()
+	select {
+	case <-ctx.Done():
+	case <-s.leave.now:
+	}
 	return nil
 }
 

@@ -62,9 +62,11 @@ func serve(ctx context.Context, path string, stdout, stderr io.Writer) error {
 		select {
 		case <-ctx.Done():
 			return s.drain(signals)
+		case <-s.leave.now:
+			return s.drain(signals)
 		case sig := <-signals:
 			if sig != syscall.SIGHUP {
-				s.log.Info("drain", "signal", sig.String(), "sessions", s.server.Sessions(), "for", s.config().Timeouts.Drain)
+				s.log.Info("signal", "signal", sig.String())
 				return s.drain(signals)
 			}
 			s.reload()

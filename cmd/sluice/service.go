@@ -2,14 +2,14 @@ package main
 
 import (
 	"context"
-	"errors"
 	"io"
 	"log/slog"
-	"os"
+	"net"
 	"sync"
 	"sync/atomic"
-	"syscall"
+	"time"
 
+	"github.com/sluicelb/sluice/cmd/internal/admin"
 	"github.com/sluicelb/sluice/configs"
 	"github.com/sluicelb/sluice/l4"
 	"github.com/sluicelb/sluice/pool"
@@ -19,18 +19,23 @@ import (
 type service struct {
 	records *records
 	log     *slog.Logger
+	events  *admin.Events
 	pools   *pool.Set
 	server  *l4.Server
+	admin   *admin.Server
+	leave   *leave
 
 	reloading sync.Mutex // one reload at a time
 	cfg       atomic.Pointer[configs.Config]
+	last      atomic.Pointer[admin.Reload] // the start counts as one
+	inEffect  atomic.Pointer[time.Time]    // since when cfg is
 }
 
 // start puts a configuration to work. The service must be closed.
 func start(cfg *configs.Config, stderr io.Writer) (*service, error) {
-	s := &service{records: newRecords(stderr, cfg.Log)}
+	s := &service{records: newRecords(stderr, cfg.Log), events: admin.NewEvents(), leave: newLeave()}
 	s.log = slog.New(s.records)
-	s.pools = pool.NewSet(s.log, nil)
+	s.pools = pool.NewSet(s.log, s.nodeChanged)
 	s.pools.CheckHeader = l4.CheckHeader
 	var err error
 	s.server, err = l4.New(l4.Options{
@@ -38,73 +43,140 @@ func start(cfg *configs.Config, stderr io.Writer) (*service, error) {
 		Loops: cfg.Limits.Loops, Pipes: cfg.Limits.Pipes,
 	})
 	if err == nil {
-		err = s.server.Apply(cfg)
+		s.admin = admin.New(s.process())
+		err = s.apply(cfg, nil)
 	}
 	if err != nil {
 		s.close()
 		return nil, err
 	}
-	s.cfg.Store(cfg)
+	if at := s.admin.Address(); at != nil {
+		s.log.Info("admin", "listen", at.String())
+	}
 	return s, nil
+}
+
+// process is the service as the admin API sees it.
+func (s *service) process() admin.Process {
+	v := readVersion()
+	return admin.Process{
+		Log:    s.log,
+		Build:  admin.Build{Version: v.Version, Commit: v.Commit, Go: v.Go},
+		L4:     s.server,
+		Pools:  s.pools,
+		Events: s.events,
+
+		Config:     s.config,
+		Reload:     s.reload,
+		LastReload: func() admin.Reload { return *s.last.Load() },
+		InEffect:   func() time.Time { return *s.inEffect.Load() },
+
+		Drain:    s.beginLeave,
+		Draining: s.leave.hasBegun,
+
+		Records: func() admin.RecordCounts { return admin.RecordCounts{Dropped: s.server.RecordsDropped()} },
+	}
 }
 
 // config is the configuration in effect.
 func (s *service) config() *configs.Config { return s.cfg.Load() }
 
+// apply puts a configuration into effect, all of it or with an error nothing. The problems are the warnings
+// that came with it.
+func (s *service) apply(cfg *configs.Config, problems []configs.Problem) error {
+	next, err := s.admin.Prepare(cfg.Admin)
+	if err != nil {
+		return err
+	}
+	before := s.server.Addresses()
+	if err := s.server.Apply(cfg); err != nil {
+		next.Discard()
+		return err
+	}
+	now := time.Now()
+	last := admin.NewReload(now, problems, nil)
+	s.cfg.Store(cfg)
+	s.last.Store(&last)
+	s.inEffect.Store(&now)
+	next.Commit()
+	s.noteListeners(before, s.server.Addresses())
+	return nil
+}
+
 // reload puts the file as it is now into effect: all of it, or with an error nothing.
-func (s *service) reload() error {
+func (s *service) reload() admin.Reload {
 	s.reloading.Lock()
 	defer s.reloading.Unlock()
 	path := s.config().Path
-	cfg, problems := configs.Load(path)
-	for _, p := range problems.Problems {
+	cfg, report := configs.Load(path)
+	for _, p := range report.Problems {
 		level := slog.LevelError
 		if p.Warning {
 			level = slog.LevelWarn
 		}
 		s.log.Log(context.Background(), level, "reload", "problem", p.String())
 	}
-	err := problems.Err()
+	err := report.Err()
 	if err == nil {
-		err = s.server.Apply(cfg)
+		err = s.apply(cfg, report.Problems)
 	}
 	if err != nil {
+		failed := admin.NewReload(time.Now(), report.Problems, err)
+		s.last.Store(&failed)
 		s.log.Error("reload", "file", path, "result", "nothing has changed", "error", err)
-		return err
+		s.events.Publish(admin.Event{Kind: admin.KindReload, New: "refused", Reason: err.Error()})
+		return failed
 	}
-	s.cfg.Store(cfg)
 	s.records.configure(cfg.Log)
 	s.log.Info("reload", "file", path, "result", "in effect")
-	return nil
+	s.events.Publish(admin.Event{Kind: admin.KindReload, New: "in effect", Reason: path})
+	return *s.last.Load()
 }
 
-// errCut ends a drain that was cut short by a second signal.
-var errCut = errors.New("told again: stopping now")
-
-// drain lets the sessions finish, for as long as the configuration says or until the next signal to stop.
-func (s *service) drain(signals <-chan os.Signal) error {
-	ctx, stop := context.WithTimeout(context.Background(), s.config().Timeouts.Drain)
-	defer stop()
-	ctx, cut := context.WithCancelCause(ctx)
-	defer cut(nil)
-	drained := make(chan error, 1)
-	go func() { drained <- s.server.Shutdown(ctx) }()
-	for {
-		select {
-		case err := <-drained:
-			return err
-		case sig := <-signals:
-			if sig != syscall.SIGHUP {
-				cut(errCut)
-			}
+// nodeChanged is told of every transition of a node.
+func (s *service) nodeChanged(e pool.Event) {
+	s.events.PublishPool(e)
+	if e.Kind != pool.KindHealth || e.New != pool.Down.String() {
+		return
+	}
+	for _, p := range s.pools.Pools() {
+		if p.Name() == e.Pool && p.Config().OnDown == configs.Close {
+			s.server.NodeDown(e.Node)
 		}
 	}
 }
 
+// noteListeners says which addresses are bound now and were not, and the reverse.
+func (s *service) noteListeners(before, after []l4.Bound) {
+	note := func(bound, without []l4.Bound, old, new string) {
+		for _, b := range bound {
+			if !contains(without, b) {
+				s.events.Publish(admin.Event{Kind: admin.KindListener, Listener: b.Listener, Old: old, New: new, Reason: b.Address.String()})
+			}
+		}
+	}
+	note(before, after, "bound", "")
+	note(after, before, "", "bound")
+}
+
+func contains(bounds []l4.Bound, b l4.Bound) bool {
+	same := func(a, b net.Addr) bool { return a.String() == b.String() }
+	for _, other := range bounds {
+		if other.Listener == b.Listener && same(other.Address, b.Address) {
+			return true
+		}
+	}
+	return false
+}
+
 // close ends everything now.
 func (s *service) close() {
+	s.leave.stop()
 	if s.server != nil {
 		s.server.Close()
+	}
+	if s.admin != nil {
+		s.admin.Close()
 	}
 	s.pools.Close()
 }
