@@ -144,15 +144,20 @@ func (l *loop) outwait(s *loopSession) {
 	l.challenge(s)
 }
 
-// challenge begins a second attempt beside the chosen one, if there is a node for it.
+// challenge begins a second attempt beside the chosen one. Where there is no node for it, the chosen one
+// has the session, answer or not.
 func (l *loop) challenge(s *loopSession) {
 	s.setAside(s.chosen.node)
 	rival := new(attempt)
-	if l.attempt(s, rival, slotNode+slotRival-s.chosen.slot) != nil {
+	switch {
+	case l.attempt(s, rival, slotNode+slotRival-s.chosen.slot) == nil:
+		s.rival = rival
+	case s.phase == PhaseDial:
 		s.alone = true
-		return
+	default:
+		l.settle(s)
+		l.queue(s)
 	}
-	s.rival = rival
 }
 
 // settle ends the contest: the chosen node has the session. What is left of the head goes first.

@@ -14,7 +14,7 @@ func (s *loopSession) deadline() int64 {
 	case PhaseDial:
 		return min(s.dialFrom+int64(t.DialTotal), s.attemptDeadline(), s.hedgeDeadline())
 	case PhaseRelay:
-		if s.contested() && !s.alone {
+		if s.contested() {
 			return s.attemptDeadline()
 		}
 		return s.active + int64(t.Idle)
@@ -85,7 +85,7 @@ func (l *loop) overdue(s *loopSession) {
 		l.finish(s, CauseDial)
 	case s.phase == PhaseDial && l.now < s.attemptDeadline():
 		l.challenge(s)
-	case s.phase == PhaseDial, s.contested() && !s.alone:
+	case s.phase == PhaseDial, s.contested():
 		l.outwait(s)
 	case s.phase == PhaseHeader, s.phase == PhaseHello:
 		s.timedOut()

@@ -120,7 +120,7 @@ func (e *copyEngine) begin(sk *socket, conn *net.TCPConn) {
 		s.credit(s.in, s.out)
 		e.srv.discharge(&s.session, e.srv.clock())
 		if e.srv.records != nil {
-			e.srv.records.add([]Record{e.srv.record(&s.session, e.srv.clock())})
+			e.srv.records.add(e.srv.record(&s.session, e.srv.clock()))
 		}
 	})
 }

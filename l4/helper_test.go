@@ -3,6 +3,7 @@ package l4
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -127,7 +128,13 @@ func (ts *testServer) wait(n int) []Record {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	ts.t.Fatalf("waited in vain for %d records, have %+v", n, ts.records)
+	for _, e := range []engine{ts.reactor, ts.copying} {
+		e.each(func(h handle) {
+			st := h.state()
+			ts.t.Logf("open: session %d in %v, cause %v, %d bytes in, %d out", st.id, st.phase, st.cause, st.in, st.out)
+		})
+	}
+	ts.t.Fatalf("waited in vain for %d records, have %d", n, len(ts.records))
 	return nil
 }
 
@@ -159,8 +166,12 @@ func startNode(t *testing.T, handle func(*net.TCPConn)) string {
 	wg.Go(func() {
 		for {
 			c, err := ln.Accept()
-			if err != nil {
+			if errors.Is(err, net.ErrClosed) {
 				return
+			}
+			if err != nil {
+				time.Sleep(time.Millisecond)
+				continue
 			}
 			wg.Go(func() {
 				defer c.Close()

@@ -32,7 +32,7 @@ type loopSession struct {
 	flushing bool  // both flows are done, and a reset waits to be passed on
 	told     bool  // the client was told by an alert, so its connection is closed in order
 	settled  bool  // it has outlived its first timer
-	alone    bool  // no node is left to be a rival
+	alone    bool  // no node is left to be dialled beside the chosen one
 	over     bool  // ended; its descriptors are closed when the turn is over
 }
 
@@ -161,6 +161,9 @@ func (l *loop) account(s *session) {
 	}
 }
 
+// maxRecords is how many records a loop keeps before it hands them on.
+const maxRecords = 256
+
 // recordDelay is how long records wait for company: handing them on wakes another thread, which for each
 // session by itself would cost more than writing it down.
 const recordDelay = 100 * time.Millisecond
@@ -168,7 +171,8 @@ const recordDelay = 100 * time.Millisecond
 // flushRecords hands the records on.
 func (l *loop) flushRecords() {
 	if len(l.records) > 0 {
-		l.srv.records.add(l.records)
-		l.records = make([]Record, 0, maxRecords)
+		l.srv.records.add(l.records...)
+		clear(l.records)
+		l.records = l.records[:0]
 	}
 }

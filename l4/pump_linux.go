@@ -67,13 +67,14 @@ func unsent(conns ...*net.TCPConn) (most int32) {
 	return most
 }
 
-// clientMoved reports whether the client has sent something that was not read.
+// clientMoved reports whether the client has sent something that was not read, or was cut; an end in order
+// does not count.
 func (s *copySession) clientMoved() (moved bool) {
 	if raw, err := s.client.SyscallConn(); err == nil {
 		raw.Control(func(fd uintptr) {
 			var b [1]byte
-			_, e := sysPeek(int32(fd), b[:])
-			moved = e != unix.EAGAIN
+			n, e := sysPeek(int32(fd), b[:])
+			moved = n > 0 || e != 0 && e != unix.EAGAIN
 		})
 	}
 	return moved

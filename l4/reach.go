@@ -2,7 +2,9 @@ package l4
 
 import (
 	"context"
+	"errors"
 	"net"
+	"os"
 	"time"
 
 	"github.com/sluicelb/sluice/configs"
@@ -157,14 +159,15 @@ func (s *copySession) contest(chosen *bid, head []byte) (won *bid, ok bool) {
 			}
 			rival = nil
 		case <-silence.C:
-			if s.clientMoved() {
-				// What the client sends beyond its hello is for one node only.
-				chosen.stop()
-				won = chosen
-				return won, true
+			// What the client sends beyond its hello is for one node only.
+			if !s.clientMoved() {
+				rival = s.challenge(chosen, rival, head)
 			}
-			if rival = s.challenge(chosen, rival, head); rival == nil {
-				silence.Stop() // nobody is left to ask
+			if rival == nil { // nobody else may be asked: the chosen one has it, answer or not
+				if chosen.stop(); chosen.err == nil || errors.Is(chosen.err, os.ErrDeadlineExceeded) {
+					won = chosen
+					return won, true
+				}
 			}
 		case <-s.ctx.Done():
 			s.fail(s.ctx.Err(), nodeSide)

@@ -75,40 +75,66 @@ func lap(began, at int64) (int64, time.Duration) {
 }
 
 // A recorder hands records to whoever writes them, so that no session waits for a slow disk.
+//
+// It is safe for concurrent use.
 type recorder struct {
-	batches chan []Record
-	dropped atomic.Uint64
+	wake    chan struct{} // capacity 1: there are records, or the end
 	done    sync.WaitGroup
+	dropped atomic.Uint64
+
+	mu      sync.Mutex // guards the fields below
+	waiting []Record
+	closed  bool
 }
 
-// maxBatches bounds the records that wait for their writer: with batches of maxRecords some ten
-// thousand, a few megabytes.
-const (
-	maxBatches = 64
-	maxRecords = 256
-)
+// maxWaiting bounds the records that wait for their writer: some megabytes.
+const maxWaiting = 16 << 10
 
 func newRecorder(write func([]Record)) *recorder {
-	r := &recorder{batches: make(chan []Record, maxBatches)}
-	r.done.Go(func() {
-		for batch := range r.batches {
-			write(batch)
-		}
-	})
+	r := &recorder{wake: make(chan struct{}, 1)}
+	r.done.Go(func() { r.run(write) })
 	return r
 }
 
-// add takes a batch over, or drops it if the writer is too far behind.
-func (r *recorder) add(batch []Record) {
+func (r *recorder) run(write func([]Record)) {
+	var batch []Record
+	for range r.wake {
+		r.mu.Lock()
+		batch, r.waiting = r.waiting, batch[:0]
+		closed := r.closed
+		r.mu.Unlock()
+		if len(batch) > 0 {
+			write(batch)
+			clear(batch)
+		}
+		if closed {
+			return
+		}
+	}
+}
+
+// add copies records into the queue, or drops what does not fit if the writer is too far behind.
+func (r *recorder) add(records ...Record) {
+	r.mu.Lock()
+	room := min(len(records), maxWaiting-len(r.waiting))
+	r.waiting = append(r.waiting, records[:room]...)
+	r.mu.Unlock()
+	r.dropped.Add(uint64(len(records) - room))
+	r.signal()
+}
+
+func (r *recorder) signal() {
 	select {
-	case r.batches <- batch:
+	case r.wake <- struct{}{}:
 	default:
-		r.dropped.Add(uint64(len(batch)))
 	}
 }
 
 // close waits until all records are written. No add may follow.
 func (r *recorder) close() {
-	close(r.batches)
+	r.mu.Lock()
+	r.closed = true
+	r.mu.Unlock()
+	r.signal()
 	r.done.Wait()
 }

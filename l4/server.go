@@ -55,7 +55,7 @@ type Server struct {
 
 	mu        sync.Mutex // guards the fields below
 	listeners map[string]*Listener
-	sockets   map[string]*socket // by address as configured
+	sockets   map[string]*socket // by address as configured; where the port is 0, by listener too
 	draining  bool
 	closed    bool
 }
@@ -168,7 +168,11 @@ func (s *Server) plan(cfg *configs.Config, pools func(string) *pool.Pool) (p *pl
 			return p, err
 		}
 		for _, address := range lc.Address {
-			sk := s.sockets[address]
+			key := address
+			if strings.HasSuffix(address, ":0") {
+				key = lc.Name + " " + address // the kernel chooses the port: several may say the same
+			}
+			sk := s.sockets[key]
 			if sk == nil {
 				if sk, err = bind(address, &cfg.Timeouts); err != nil {
 					return p, fmt.Errorf("listener %q: %w", lc.Name, err)
@@ -176,7 +180,7 @@ func (s *Server) plan(cfg *configs.Config, pools func(string) *pool.Pool) (p *pl
 				p.fresh = append(p.fresh, sk)
 			}
 			p.rules[sk] = r
-			p.ready[address] = sk
+			p.ready[key] = sk
 		}
 	}
 	return p, nil
@@ -185,8 +189,9 @@ func (s *Server) plan(cfg *configs.Config, pools func(string) *pool.Pool) (p *pl
 // carryOut puts a plan into effect. What can fail has not failed; a socket that an engine does not take
 // after all is reported and stays closed, the others serve.
 func (s *Server) carryOut(p *plan) {
-	for address, sk := range s.sockets {
-		if p.ready[address] == nil {
+	for key, sk := range s.sockets {
+		if p.ready[key] == nil {
+			sk.refuseNewcomers()
 			sk.engine.shut(sk)
 			sk.close()
 		}
@@ -255,6 +260,10 @@ func (s *Server) Listeners() []*Listener {
 // Sessions is how many sessions are open.
 func (s *Server) Sessions() int64 { return s.sessions.Load() }
 
+// lastCall is how long a shutdown goes on accepting when new connections are no longer begun: the last
+// packet of a handshake may be on its way, from a client that believes itself connected.
+const lastCall = 100 * time.Millisecond
+
 // Shutdown stops listening and waits for the sessions to end, until ctx does; the error says how many
 // were left. Call [Server.Close] afterwards.
 func (s *Server) Shutdown(ctx context.Context) error {
@@ -263,6 +272,12 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	sockets := s.sockets
 	s.sockets = map[string]*socket{}
 	s.mu.Unlock()
+	for _, sk := range sockets {
+		sk.refuseNewcomers()
+	}
+	if len(sockets) > 0 {
+		time.Sleep(lastCall)
+	}
 	for _, sk := range sockets {
 		sk.engine.shut(sk)
 		sk.close()
