@@ -128,12 +128,10 @@ func (ts *testServer) wait(n int) []Record {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	for _, e := range []engine{ts.reactor, ts.copying} {
-		e.each(func(h handle) {
-			st := h.state()
-			ts.t.Logf("open: session %d in %v, cause %v, %d bytes in, %d out", st.id, st.phase, st.cause, st.in, st.out)
-		})
-	}
+	ts.Views(ts.t.Context(), func(v View) bool {
+		ts.t.Logf("open: session %d in %v, %d bytes in, %d out", v.ID, v.Phase, v.BytesIn, v.BytesOut)
+		return true
+	})
 	ts.t.Fatalf("waited in vain for %d records, have %d", n, len(ts.records))
 	return nil
 }
