@@ -60,7 +60,7 @@ func (f findings) ratio(peer string, fig figure) spread {
 func (f findings) best(fam string, fig figure) string {
 	best, low := "", math.Inf(1)
 	for _, p := range f.peers {
-		member := family(p) == fam || fam == "best" && slices.Contains([]string{"haproxy", "nginx"}, family(p))
+		member := p == fam || family(p) == fam || fam == "best" && slices.Contains([]string{"haproxy", "nginx"}, family(p))
 		if !member || p == f.base+"#2" {
 			continue
 		}
@@ -96,6 +96,17 @@ type verdict struct {
 	met      bool
 }
 
+// holds reports whether x is what the bar asks for.
+func (b bar) holds(x float64) bool {
+	switch {
+	case b.least > 0:
+		return x >= b.least
+	case b.below:
+		return x < b.most
+	}
+	return x <= b.most
+}
+
 // verdicts holds every bar of the scenario against the findings.
 func (f findings) verdicts() []verdict {
 	var out []verdict
@@ -112,7 +123,7 @@ func (f findings) verdicts() []verdict {
 			v.ratio = f.ratio(v.against, v.figure)
 		}
 		v.known = !math.IsNaN(v.ratio.Median)
-		v.met = v.known && (v.ratio.Median < b.most || !b.below && v.ratio.Median == b.most)
+		v.met = v.known && b.holds(v.ratio.Median)
 		out = append(out, v)
 	}
 	return out

@@ -161,8 +161,8 @@ func TestConfigsAreTakenByTheirPeers(t *testing.T) {
 		config func(s site) string
 		args   func(path string) []string
 	}{
-		{"haproxy", func(s site) string { return haproxyConfig(s, 2) }, func(path string) []string { return []string{"-c", "-f", path} }},
-		{"nginx", func(s site) string { return nginxConfig(s, 2) }, func(path string) []string { return []string{"-t", "-e", "stderr", "-c", path} }},
+		{"haproxy", func(s site) string { return haproxyConfig(s, 2, true) }, func(path string) []string { return []string{"-c", "-f", path} }},
+		{"nginx", func(s site) string { return nginxConfig(s, 2, true) }, func(path string) []string { return []string{"-t", "-e", "stderr", "-c", path} }},
 	} {
 		t.Run(p.binary, func(t *testing.T) {
 			if _, err := exec.LookPath(p.binary); err != nil {
@@ -212,7 +212,7 @@ func TestOptions(t *testing.T) {
 		peers     string
 		err       string
 	}{
-		{"-scenario short -peers direct,haproxy", 1, "direct haproxy-1 haproxy-2", ""},
+		{"-scenario short -peers direct,haproxy", 1, "direct haproxy-1 haproxy-2 haproxy-1-1m haproxy-2-1m", ""},
 		{"-scenario bulk* -peers haproxy-1,haproxy-1", 2, "haproxy-1 haproxy-1#2", ""},
 		{"-scenario shorty", 0, "", `wrong use: -scenario: no "shorty"; see -list`},
 		{"-rounds 0", 0, "", "wrong use: -rounds is at least 1 and -scale above 0"},

@@ -47,6 +47,7 @@ type peer struct {
 	what    string                         // for the list and the results
 	binary  string                         // looked up in PATH; "" needs none
 	modes   []mode                         // what it can do; nil is everything
+	big     bool                           // its buffers are so large that it only takes part where streams are few
 	command func(s site) ([]string, error) // writes its configuration into s.dir; nil for direct
 	version func() string
 }
@@ -69,13 +70,19 @@ func peers(sluice string) []peer {
 		{name: "sluice", what: "Sluice with its defaults", binary: sluice, command: sluiceCommand(sluice, "auto"), version: outputOf(sluice, "version")},
 		{name: "sluice-copy", what: `Sluice with relay = "copy"`, binary: sluice, command: sluiceCommand(sluice, "copy"), version: outputOf(sluice, "version")},
 	}
-	for _, n := range []int{1, 2} {
-		list = append(list, peer{name: fmt.Sprintf("haproxy-%d", n), what: fmt.Sprintf("HAProxy, nbthread %d", n), binary: "haproxy",
-			command: haproxyCommand(n), version: outputOf("haproxy", "-v")})
-	}
-	for _, n := range []int{1, 2} {
-		list = append(list, peer{name: fmt.Sprintf("nginx-%d", n), what: fmt.Sprintf("nginx stream, worker_processes %d", n), binary: "nginx",
-			command: nginxCommand(n), version: outputOf("nginx", "-v")})
+	for _, big := range []bool{false, true} {
+		suffix, more := "", ""
+		if big {
+			suffix, more = "-1m", ", buffers of 1 MiB"
+		}
+		for _, n := range []int{1, 2} {
+			list = append(list, peer{name: fmt.Sprintf("haproxy-%d%s", n, suffix), what: fmt.Sprintf("HAProxy, nbthread %d%s", n, more),
+				binary: "haproxy", big: big, command: haproxyCommand(n, big), version: outputOf("haproxy", "-v")})
+		}
+		for _, n := range []int{1, 2} {
+			list = append(list, peer{name: fmt.Sprintf("nginx-%d%s", n, suffix), what: fmt.Sprintf("nginx stream, worker_processes %d%s", n, more),
+				binary: "nginx", big: big, command: nginxCommand(n, big), version: outputOf("nginx", "-v")})
+		}
 	}
 	return append(list, peer{name: "iocopy", what: "60 lines of Go: two goroutines and io.Copy a session", modes: []mode{plain},
 		command: ioCopyCommand})

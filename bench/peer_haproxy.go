@@ -8,9 +8,9 @@ import (
 )
 
 // haproxyCommand runs HAProxy in the foreground with so many threads.
-func haproxyCommand(threads int) func(s site) ([]string, error) {
+func haproxyCommand(threads int, big bool) func(s site) ([]string, error) {
 	return func(s site) ([]string, error) {
-		path, err := s.writeConfig("haproxy.cfg", haproxyConfig(s, threads))
+		path, err := s.writeConfig("haproxy.cfg", haproxyConfig(s, threads, big))
 		return []string{"haproxy", "-db", "-f", path}, err
 	}
 }
@@ -20,9 +20,12 @@ func haproxyCommand(threads int) func(s site) ([]string, error) {
 const haproxyPipes = 64
 
 // haproxyConfig is HAProxy at its best, as tried out for each kind of load (NOTES.md).
-func haproxyConfig(s site, threads int) string {
+func haproxyConfig(s site, threads int, big bool) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "global\n  nbthread %d\n  maxconn %d\n  maxpipes %d\n  tune.pipesize 1048576\n", threads, (raiseFiles()-600)/2, haproxyPipes)
+	if big {
+		fmt.Fprintf(&b, "  tune.bufsize 1048576\n")
+	}
 	if s.mode == terminate {
 		fmt.Fprintf(&b, "  ssl-default-bind-ciphersuites %s\n  ssl-default-bind-curves %s\n  ssl-default-bind-options ssl-min-ver TLSv1.3\n",
 			tlsSuite, tlsCurve)

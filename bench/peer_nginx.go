@@ -11,21 +11,21 @@ import (
 const nginxModule = "/usr/lib/nginx/modules/ngx_stream_module.so"
 
 // nginxCommand runs nginx in the foreground with so many workers.
-func nginxCommand(workers int) func(s site) ([]string, error) {
+func nginxCommand(workers int, big bool) func(s site) ([]string, error) {
 	return func(s site) ([]string, error) {
-		path, err := s.writeConfig("nginx.conf", nginxConfig(s, workers))
+		path, err := s.writeConfig("nginx.conf", nginxConfig(s, workers, big))
 		return []string{"nginx", "-e", "stderr", "-p", s.dir, "-c", path}, err
 	}
 }
 
 // nginxConfig is nginx at its best, as tried out for each kind of load (NOTES.md).
-func nginxConfig(s site, workers int) string {
+func nginxConfig(s site, workers int, big bool) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "load_module %s;\nuser root;\ndaemon off;\nworker_processes %d;\nworker_rlimit_nofile %d;\n", nginxModule, workers, raiseFiles())
 	fmt.Fprintf(&b, "error_log stderr crit;\npid %s/nginx.pid;\nevents {\n  worker_connections %d;\n  multi_accept on;\n  accept_mutex off;\n}\n", s.dir, raiseFiles())
 	fmt.Fprintf(&b, "stream {\n  access_log off;\n  proxy_connect_timeout 2s;\n  proxy_timeout 1h;\n")
-	if s.bulk {
-		fmt.Fprintf(&b, "  proxy_buffer_size 256k;\n")
+	if big {
+		fmt.Fprintf(&b, "  proxy_buffer_size 1m;\n")
 	}
 	fmt.Fprintf(&b, "  upstream nodes {\n")
 	for _, n := range s.nodes {

@@ -9,7 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"slices"
+	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/font"
@@ -23,23 +23,30 @@ import (
 // overview is the name of the plot that shows every scenario.
 const overview = "overview"
 
-// hue gives each peer a colour that people with any colour vision can tell apart (Okabe and Ito's palette); variants of a peer share
-// one, the second lighter. Shape and order tell them apart as well.
+// hue gives each peer a colour that people with any colour vision can tell apart (Okabe and Ito's palette); variants of a peer
+// share one, in lighter shades. Order, names and dashes tell them apart as well.
 func hue(peer string) color.Color {
-	base := map[string]color.NRGBA{
+	c := map[string]color.NRGBA{
 		"sluice":  {0x00, 0x72, 0xb2, 0xff},
 		"haproxy": {0xd5, 0x5e, 0x00, 0xff},
 		"nginx":   {0x00, 0x9e, 0x73, 0xff},
 		"iocopy":  {0x99, 0x99, 0x99, 0xff},
 		"direct":  {0x00, 0x00, 0x00, 0xff},
 	}[family(peer)]
-	if slices.Contains([]string{"sluice-copy", "haproxy-2", "nginx-2"}, peer) {
-		for _, c := range []*uint8{&base.R, &base.G, &base.B} {
-			*c += (0xff - *c) / 2
-		}
+	lighter := func(v uint8) uint8 { return v + uint8(float64(0xff-v)*shade(peer)) }
+	return color.NRGBA{lighter(c.R), lighter(c.G), lighter(c.B), 0xff}
+}
+
+// shade is how much lighter than its family a variant is drawn.
+func shade(peer string) float64 {
+	s := 0.0
+	if strings.Contains(peer, "-2") || strings.HasSuffix(peer, "-copy") {
+		s = 0.45
 	}
-	base.A = 0xff
-	return base
+	if strings.HasSuffix(peer, "-1m") {
+		s += 0.25
+	}
+	return s
 }
 
 // newPlot returns an empty plot in the style of all.
@@ -173,7 +180,7 @@ func addLine(p *plot.Plot, peer string, xys plotter.XYs) *plotter.Line {
 		return nil
 	}
 	l.Color, l.Width = hue(peer), 2
-	if slices.Contains([]string{"sluice-copy", "haproxy-2", "nginx-2"}, peer) {
+	if shade(peer) > 0 {
 		l.Dashes = []vg.Length{5, 3}
 	}
 	p.Add(l)

@@ -103,11 +103,12 @@ func writeFacts(w io.Writer, all []results) {
 
 // cells is the verdict as a row of the table of bars.
 func (v verdict) cells() []string {
-	asked := number(v.bar.most)
-	if v.bar.below {
-		asked = "below " + asked
-	} else {
-		asked = "at most " + asked
+	asked := "at most " + number(v.bar.most)
+	switch {
+	case v.bar.least > 0:
+		asked = "at least " + number(v.bar.least)
+	case v.bar.below:
+		asked = "below " + number(v.bar.most)
 	}
 	met := "no"
 	switch {

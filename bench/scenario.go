@@ -27,8 +27,9 @@ type bar struct {
 	peer   string  // a family of peers, the better of which counts; "best" is the best of haproxy and nginx
 	over   string  // the ratio is to this figure of Sluice itself, and peer is not used
 	value  bool    // not a ratio: the figure itself
-	most   float64 // what it may be
+	most   float64 // what it may be,
 	below  bool    // or rather has to be less than
+	least  float64 // what it has to be instead
 }
 
 // scenario is one kind of work, done by every peer in every round.
@@ -41,6 +42,7 @@ type scenario struct {
 	bars    []bar
 	without []string // peers that it says nothing about
 	bulk    bool     // site.bulk
+	big     bool     // peers with large buffers take part
 	quiet   bool     // without health checks, so that nothing happens when nothing happens
 	memory  bool     // the peer gets a memory cgroup
 	twice   bool     // the base takes part twice: its ratio to itself tells how far figures can be trusted
@@ -51,7 +53,7 @@ type scenario struct {
 
 // includes reports whether a peer takes part.
 func (s scenario) includes(p peer) bool {
-	return p.can(s.mode) && !slices.Contains(s.without, p.name)
+	return p.can(s.mode) && (s.big || !p.big) && !slices.Contains(s.without, p.name)
 }
 
 // figure returns the column of that key.

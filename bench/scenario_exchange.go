@@ -39,7 +39,7 @@ func exchangeScenarios() []scenario {
 			figures: latencies, run: units("exchanges", byClock),
 		},
 		{
-			name: "latency-bulk", twice: true, cdf: true, title: "Latency next to bulk", mode: plain, bars: tails, bulk: true,
+			name: "latency-bulk", twice: true, cdf: true, title: "Latency next to bulk", mode: plain, bars: tails, bulk: true, big: true,
 			what:    "The same requests, while four downloads run at 77 MB/s each.",
 			figures: append(latencies[:3:3], rateMB), run: nextTo(byClock, loadSpec{KiBps: streamKiBps, Conns: streamConns}),
 		},

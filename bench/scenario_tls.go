@@ -18,17 +18,18 @@ func tlsScenarios() []scenario {
 			figures: []figure{addedUS, p50, p99}, run: handshakes(handshake),
 		},
 		{
-			name: "tls-resumed", title: "TLS handshakes, resumed", mode: terminate, without: without, bars: bars("machine_us", "haproxy"),
+			name: "tls-resumed", title: "TLS handshakes, resumed", mode: terminate, without: without,
+			bars:    append(bars("machine_us", "haproxy"), bar{figure: "resumed", value: true, least: 95}),
 			what:    "The same, each with the ticket of an earlier one.",
 			figures: []figure{addedUS, {key: "resumed", title: "resumed", unit: "%"}, p50, p99}, run: handshakes(resumed),
 		},
 		{
-			name: "tls-down", title: "Bulk through TLS, node to client", mode: terminate, without: without, bulk: true, bars: bars("machine_ms", "nginx"),
+			name: "tls-down", title: "Bulk through TLS, node to client", mode: terminate, without: without, bulk: true, big: true, bars: bars("machine_ms", "nginx"),
 			what:    "Four streams of 0.75 GB at once, plain from the node, TLS to the client, which discards the records without decrypting them.",
 			figures: []figure{addedMS, rateMB}, run: tlsBulk("tls-bulk", false),
 		},
 		{
-			name: "tls-up", title: "Bulk through TLS, client to node", mode: terminate, without: without, bulk: true, bars: bars("machine_ms", "nginx"),
+			name: "tls-up", title: "Bulk through TLS, client to node", mode: terminate, without: without, bulk: true, big: true, bars: bars("machine_ms", "nginx"),
 			what:    "The same the other way; the client encrypts, which is taken off.",
 			figures: []figure{addedMS, rateMB}, run: tlsBulk("tls-upload", true),
 		},
