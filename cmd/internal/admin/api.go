@@ -16,6 +16,7 @@ type Status struct {
 	Time     time.Time  `json:"time"`
 	Started  time.Time  `json:"started"`
 	Uptime   float64    `json:"uptime"` // seconds
+	Host     string     `json:"host"`   // of the machine; "" if it has none
 	PID      int        `json:"pid"`
 	Build    Build      `json:"build"`
 	Config   ConfigFile `json:"config"`
@@ -249,6 +250,19 @@ type NodeChange struct {
 	Sessions int64    `json:"sessions"`         // that it has left
 	Answer   *Answer  `json:"answer,omitempty"` // of the node; absent where it was not asked
 	Notices  []string `json:"notices"`          // what the operator should know all the same
+}
+
+// DrainOutlook is the answer of GET /api/v1/pools/{pool}/nodes/{node}/drain: what a drain would meet now.
+// Nothing has changed.
+type DrainOutlook struct {
+	Pool     string   `json:"pool"`
+	Node     string   `json:"node"`
+	Admin    string   `json:"admin"`
+	Sessions int64    `json:"sessions"`          // that it has
+	Others   int      `json:"others"`            // other nodes of the pool that are available
+	Answer   *Answer  `json:"answer,omitempty"`  // of the node; absent where it cannot be asked
+	Refusal  *Error   `json:"refusal,omitempty"` // why it would be refused without force; absent: it would not be
+	Notices  []string `json:"notices"`           // what the operator should know all the same
 }
 
 // Answer is what a MinIO node says to whether its cluster can do without it.

@@ -107,6 +107,11 @@ func (c *Client) SetNode(ctx context.Context, pool, node, word string, force boo
 	return ask[NodeChange](ctx, c, http.MethodPost, path)
 }
 
+// AskDrain asks what draining a node would meet, and changes nothing.
+func (c *Client) AskDrain(ctx context.Context, pool, node string) (DrainOutlook, error) {
+	return ask[DrainOutlook](ctx, c, http.MethodGet, "/api/v1/pools/"+url.PathEscape(pool)+"/nodes/"+url.PathEscape(node)+"/drain")
+}
+
 // Reload has the configuration file read again.
 func (c *Client) Reload(ctx context.Context) (Reload, error) {
 	return ask[Reload](ctx, c, http.MethodPost, "/api/v1/reload")

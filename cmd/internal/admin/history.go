@@ -31,10 +31,18 @@ type Sample struct {
 
 // PoolSample is what was counted for a pool at one time.
 type PoolSample struct {
-	Name      string `json:"name"`
-	Sessions  int64  `json:"sessions"`
-	Available int    `json:"available"`
-	Bytes     Bytes  `json:"bytes"`
+	Name      string       `json:"name"`
+	Sessions  int64        `json:"sessions"`
+	Available int          `json:"available"`
+	Bytes     Bytes        `json:"bytes"`
+	Nodes     []NodeSample `json:"nodes"`
+}
+
+// NodeSample is what was counted for a node at one time.
+type NodeSample struct {
+	Name     string `json:"name"`
+	Sessions int64  `json:"sessions"`
+	Bytes    Bytes  `json:"bytes"`
 }
 
 // history samples the counters until it is stopped.
@@ -80,12 +88,15 @@ func (s *Server) sample() Sample {
 		}
 	}
 	for _, p := range s.proc.Pools.Pools() {
-		one := PoolSample{Name: p.Name(), Available: p.Available()}
+		one := PoolSample{Name: p.Name(), Available: p.Available(), Nodes: []NodeSample{}}
 		for _, n := range p.Nodes() {
 			st := n.Stats()
 			one.Sessions += st.Sessions
 			one.Bytes.In += st.BytesIn
 			one.Bytes.Out += st.BytesOut
+			one.Nodes = append(one.Nodes, NodeSample{
+				Name: n.Name(), Sessions: st.Sessions, Bytes: Bytes{In: st.BytesIn, Out: st.BytesOut},
+			})
 		}
 		out.Pools = append(out.Pools, one)
 	}

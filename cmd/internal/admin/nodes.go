@@ -108,6 +108,32 @@ func (s *Server) setNode(w http.ResponseWriter, r *http.Request, want pool.Admin
 	reply(w, http.StatusOK, change)
 }
 
+// outlook says what draining a node would meet. It asks the node, and changes nothing.
+func (s *Server) outlook(w http.ResponseWriter, r *http.Request) {
+	n, e := s.findNode(r.PathValue("pool"), r.PathValue("node"), false)
+	if e != nil {
+		fail(w, http.StatusNotFound, *e)
+		return
+	}
+	out := DrainOutlook{Pool: n.Pool(), Node: n.Name(), Notices: []string{}}
+	if out.Answer = s.mayLeave(r.Context(), n); out.Answer != nil {
+		out.Notices = s.goneBefore(n)
+	}
+	if _, out.Refusal = refusal(n, out.Answer); out.Refusal != nil {
+		out.Refusal.Answer = nil // it is beside it
+	}
+	out.Admin, out.Sessions = n.Admin().String(), n.Sessions()
+	for _, p := range s.proc.Pools.Pools() {
+		if p.Name() == n.Pool() {
+			out.Others = p.Available()
+		}
+	}
+	if n.Available() {
+		out.Others--
+	}
+	reply(w, http.StatusOK, out)
+}
+
 // mayLeave asks a MinIO node whether its cluster can do without it; nil for nodes that cannot be asked.
 func (s *Server) mayLeave(ctx context.Context, n *pool.Node) *Answer {
 	ctx, stop := context.WithTimeout(ctx, questionWait)
@@ -179,12 +205,17 @@ func (s *Server) notices(n *pool.Node, a *Answer) []string {
 	case !a.Safe:
 		out = append(out, a.Text)
 	}
-	if a == nil {
-		return out
+	if a != nil {
+		out = append(out, s.goneBefore(n)...)
 	}
+	return out
+}
+
+// goneBefore notes the other nodes of a node's pool that were told to leave.
+func (s *Server) goneBefore(n *pool.Node) []string {
 	i := slices.IndexFunc(s.proc.Pools.Pools(), func(p *pool.Pool) bool { return p.Name() == n.Pool() })
 	if i < 0 {
-		return out
+		return []string{}
 	}
 	var away []string
 	for _, other := range s.proc.Pools.Pools()[i].Nodes() {
@@ -192,9 +223,9 @@ func (s *Server) notices(n *pool.Node, a *Answer) []string {
 			away = append(away, other.Name())
 		}
 	}
-	if len(away) > 0 {
-		out = append(out, fmt.Sprintf("%s was told to leave before; MinIO counts it for as long as it runs, so stop one node at a time",
-			strings.Join(away, ", ")))
+	if len(away) == 0 {
+		return []string{}
 	}
-	return out
+	return []string{fmt.Sprintf("%s was told to leave before; MinIO counts it for as long as it runs, so stop one node at a time",
+		strings.Join(away, ", "))}
 }

@@ -27,6 +27,7 @@ func (s *Server) table() []route {
 		{"DELETE", "/api/v1/sessions/{id}", s.killSession},
 		{"GET", "/api/v1/events", s.streamEvents},
 		{"GET", "/api/v1/history", s.showHistory},
+		{"GET", "/api/v1/pools/{pool}/nodes/{node}/drain", s.outlook},
 		{"POST", "/api/v1/pools/{pool}/nodes/{node}/drain", s.drainNode},
 		{"POST", "/api/v1/pools/{pool}/nodes/{node}/ready", s.readyNode},
 		{"POST", "/api/v1/pools/{pool}/nodes/{node}/maint", s.maintNode},

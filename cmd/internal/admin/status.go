@@ -26,8 +26,9 @@ func (s *Server) snapshot() Status {
 	paths, pipes, records := data.Paths(), data.Pipes(), s.proc.Records()
 	cfg := s.proc.Config()
 	reasons := s.notReady()
+	host, _ := os.Hostname() // "" says it all
 	st := Status{
-		Time: now, Started: s.began, Uptime: seconds(now.Sub(s.began)), PID: os.Getpid(), Build: s.proc.Build,
+		Time: now, Started: s.began, Uptime: seconds(now.Sub(s.began)), Host: host, PID: os.Getpid(), Build: s.proc.Build,
 		Config:       ConfigFile{Path: cfg.Path, LastReload: s.proc.LastReload()},
 		Ready:        len(reasons) == 0,
 		NotReady:     reasons,
