@@ -18,16 +18,21 @@ const maxFile = 1 << 20
 
 // Load reads the configuration file at path and checks it as far as that is possible without acting on
 // it. It reports everything that it finds, not only the first. If that includes an error, the Config
-// is nil; warnings come with a Config that works.
+// is nil; warnings come with a Config that works. Files that it names are relative to its own folder.
 func Load(path string) (*Config, *Report) {
 	text, err := readFile(path)
 	if err != nil {
 		return nil, &Report{Problems: []Problem{{Pos: Position{File: path}, What: err.Error()}}}
 	}
-	return Parse(path, text)
+	cfg, report := Parse(path, text)
+	if cfg != nil {
+		cfg.locateFiles()
+	}
+	return cfg, report
 }
 
-// Parse is [Load] for a text that was read already. The name is only for messages.
+// Parse is [Load] for a text that was read already. The name is only for messages, and names of files stay
+// as they are.
 func Parse(name, text string) (*Config, *Report) {
 	return parse(name, text, unsupported)
 }

@@ -21,14 +21,8 @@ var unsupported = []refusal{
 	{"log.sample", "", "every session is recorded"},
 	{"log.output", "", `records go to "stderr"`},
 
-	{"listener.tls", "terminate", "TLS does not end here"},
-	{"listener.client_auth", "", "TLS does not end here"},
-	{"listener.ech", "", "TLS does not end here"},
-	{"listener.certificate.ocsp", "", "TLS does not end here"},
-
 	{"pool.nodes", "srv:", "nodes are not looked up by SRV records"},
 	{"pool.hedge", "", "one node is dialled at a time"},
-	{"pool.tls.enabled", "", "sessions go to nodes as they came"},
 }
 
 // refuse reports e if it is not yet supported and its value is not what it was before the file was read.

@@ -18,6 +18,8 @@ type Listener struct {
 	refused  [reasons]atomic.Uint64
 	hellos   *sizes // of all listeners together
 
+	handshakes, resumptions atomic.Uint64
+
 	mu     sync.Mutex // guards routes
 	routes map[routeKey]*Route
 }
@@ -36,6 +38,19 @@ func (ln *Listener) Sessions() int64 { return ln.sessions.Load() }
 
 // Refused is how many connections and sessions were turned away for the given reason.
 func (ln *Listener) Refused(r Reason) uint64 { return ln.refused[r].Load() }
+
+// Handshakes is how many handshakes with clients were completed, where TLS ends here, and how many of these
+// resumed an earlier session. Those that failed are refused for [RefusedHello].
+func (ln *Listener) Handshakes() (all, resumed uint64) {
+	return ln.handshakes.Load(), ln.resumptions.Load()
+}
+
+func (ln *Listener) handshook(resumed bool) {
+	ln.handshakes.Add(1)
+	if resumed {
+		ln.resumptions.Add(1)
+	}
+}
 
 // Routes returns what is counted per route, of this configuration and of those before it.
 func (ln *Listener) Routes() []*RouteStats {

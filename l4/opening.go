@@ -151,6 +151,9 @@ func (s *session) preface(process string, to netip.AddrPort) ([]byte, error) {
 	if s.hello != nil {
 		out.authority = s.hello.serverName
 	}
+	if s.tls != nil {
+		out.alpn, out.tls = s.tls.alpn, s.tls.announce()
+	}
 	out.uniqueID = fmt.Appendf(nil, "%s-%d", process, s.id)
 	return appendProxyHeader(nil, out)
 }

@@ -40,8 +40,9 @@ func (s *session) mayRepeat(head []byte) bool {
 // A bid is a connection to a node that a session may get. It holds one of the node's sessions until it
 // is dropped or, if it wins, until the session ends.
 type bid struct {
-	node *pool.Node
-	conn *net.TCPConn
+	node  *pool.Node
+	conn  *net.TCPConn
+	plain *stream // what goes over conn, with TLS or without; nil unless the client's TLS ends here
 
 	// Set when answered is closed, see await.
 	answered chan struct{}
@@ -68,12 +69,12 @@ func (s *copySession) bid(head []byte) (*bid, bool) {
 			return nil, false
 		}
 		began := s.srv.clock()
-		conn, err := s.dial(ctx, node, head)
+		b, err := s.dial(ctx, node, head)
 		took := time.Duration(s.srv.clock() - began)
 		if err == nil {
 			node.Dialed(nil, took)
 			s.connected = s.srv.clock()
-			return &bid{node: node, conn: conn}, true
+			return b, true
 		}
 		node.Release()
 		if s.ctx.Err() != nil || classify(err, nodeSide) == CauseResources {
@@ -88,27 +89,47 @@ func (s *copySession) bid(head []byte) (*bid, bool) {
 	}
 }
 
-// dial connects to a node and sends it the head.
-func (s *copySession) dial(ctx context.Context, node *pool.Node, head []byte) (*net.TCPConn, error) {
+// dial connects to a node, sends it the head and, where nodes are spoken to by TLS, begins that: all within
+// the time of one attempt.
+func (s *copySession) dial(ctx context.Context, node *pool.Node, head []byte) (*bid, error) {
 	t := &s.rules.timeouts
-	dialer := net.Dialer{Timeout: t.Dial, KeepAlive: -1}
+	deadline := time.Now().Add(t.Dial)
+	dialer := net.Dialer{Deadline: deadline, KeepAlive: -1}
 	dialer.SetMultipathTCP(false)
 	s.route.source.apply(&dialer, s.session.client.Addr(), node.Addr().Addr())
 	conn, err := dialer.DialContext(ctx, "tcp", node.Addr().String())
 	if err != nil {
 		return nil, err
 	}
-	tcp := conn.(*net.TCPConn)
-	if raw, err := tcp.SyscallConn(); err == nil {
+	b := &bid{node: node, conn: conn.(*net.TCPConn)}
+	if raw, err := b.conn.SyscallConn(); err == nil {
 		raw.Control(func(fd uintptr) { setKeepalive(int(fd), t) })
 	}
-	tcp.SetWriteDeadline(time.Now().Add(t.Dial))
-	if _, err := tcp.Write(head); err != nil {
-		tcp.Close()
+	if err = s.begin(ctx, b, head, deadline); err != nil {
+		b.conn.Close()
 		return nil, err
 	}
-	tcp.SetWriteDeadline(time.Time{})
-	return tcp, nil
+	return b, nil
+}
+
+// begin sends a node the head and prepares for what the session will send it.
+func (s *copySession) begin(ctx context.Context, b *bid, head []byte, deadline time.Time) (err error) {
+	if len(head) > 0 {
+		b.conn.SetWriteDeadline(deadline)
+		if _, err := b.conn.Write(head); err != nil {
+			return err
+		}
+		b.conn.SetWriteDeadline(time.Time{})
+	}
+	if s.plain == nil {
+		return nil
+	}
+	if t := s.rules.nodeTLS[s.route.Pool]; t != nil {
+		b.plain, err = t.handshake(ctx, b.conn, b.node, s.tls.alpn, deadline)
+	} else {
+		b.plain, err = plainStream(b.conn)
+	}
+	return err
 }
 
 // vain books an attempt that came to nothing, and makes sure that its node is not tried again.

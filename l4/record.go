@@ -32,6 +32,9 @@ type Record struct {
 
 	Retries int    // attempts in vain
 	Path    string // how most bytes were moved: splice, copy or tls; "" if none were
+
+	Subject string // of the client's certificate, where TLS ends here: any byte may be in it
+	Detail  string // of the cause, where there is one: why a handshake failed
 }
 
 // record makes the record of a session as it is now.
@@ -54,6 +57,10 @@ func (s *Server) record(ss *session, now int64) Record {
 	}
 	if ss.node != nil {
 		r.Node = ss.node.Name()
+	}
+	r.Detail = ss.detail
+	if ss.tls != nil {
+		r.Subject = ss.tls.subject
 	}
 	if ss.hello != nil {
 		r.ServerName, r.ALPN = ss.hello.serverName, ss.hello.alpn

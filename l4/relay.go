@@ -1,15 +1,17 @@
 package l4
 
 import (
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// relay moves bytes both ways until both sides have finished, each direction by a goroutine.
+// relay moves bytes both ways until both sides have finished, one direction by this goroutine and the other by
+// one of its own.
 //
-// How it ends: a FIN is passed on when all before it was delivered, and the other direction goes on
+// How it ends: an end is passed on when all before it was delivered, and the other direction goes on
 // (linger). A reset is passed on as a reset, so that nobody takes a cut stream for a whole one, but not
 // before what was received ahead of it is delivered.
 func (s *copySession) relay(won *bid) {
@@ -18,15 +20,14 @@ func (s *copySession) relay(won *bid) {
 	toNode := &copyFlow{from: clientSide, src: s.client, dst: s.node, total: &s.live.in}
 	toClient := &copyFlow{from: nodeSide, src: s.node, dst: s.client, total: &s.live.out, first: won.first}
 	toNode.total.Store(s.in)
-
-	ends := make(chan *copyFlow, 2)
-	var flows sync.WaitGroup
-	flows.Go(func() { s.carry(toNode); ends <- toNode })
-	flows.Go(func() { s.carry(toClient); ends <- toClient })
-	for range 2 {
-		s.ended(<-ends)
+	if s.plain != nil {
+		toNode.in, toNode.out = s.plain, won.plain
+		toClient.in, toClient.out = won.plain, s.plain
 	}
-	flows.Wait()
+	var back sync.WaitGroup
+	back.Go(func() { s.carry(toClient) })
+	s.carry(toNode)
+	back.Wait()
 	s.in, s.out = toNode.total.Load(), toClient.total.Load()
 	s.spliced = toNode.spliced + toClient.spliced
 	s.conclude()
@@ -36,7 +37,8 @@ func (s *copySession) relay(won *bid) {
 type copyFlow struct {
 	from     side
 	src, dst *net.TCPConn
-	first    []byte // what was read from src before the relay began
+	in, out  *stream // the same two, where bytes do not go through as they are
+	first    []byte  // what was read from src before the relay began
 	total    *atomic.Uint64
 	spliced  uint64
 
@@ -46,6 +48,7 @@ type copyFlow struct {
 
 // carry moves all of a flow and passes its end on.
 func (s *copySession) carry(f *copyFlow) {
+	defer s.ended(f)
 	if len(f.first) > 0 {
 		n, err := f.dst.Write(f.first)
 		f.total.Add(uint64(n))
@@ -54,14 +57,47 @@ func (s *copySession) carry(f *copyFlow) {
 			return
 		}
 	}
-	if f.err = pump(f); f.err == nil {
-		s.live.left.CompareAndSwap(0, int32(f.from)+1) // before the other side can know
+	if f.in == nil {
+		f.err = pump(f)
+	} else {
+		f.err = f.recode()
+	}
+	if f.err != nil {
+		return
+	}
+	s.live.left.CompareAndSwap(0, int32(f.from)+1) // before the other side can know
+	if f.out == nil {
 		f.dst.CloseWrite()
+	} else {
+		f.out.finish()
+	}
+}
+
+// recode moves a flow to its end, out of one TLS or into another or both.
+func (f *copyFlow) recode() error {
+	for {
+		b, n, err := f.in.read()
+		if n == 0 {
+			b.giveBack()
+		} else if err := f.out.write(b, n); err != nil {
+			f.cut = f.from.other()
+			return err
+		}
+		f.total.Add(uint64(n))
+		switch {
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			f.cut = f.from
+			return err
+		}
 	}
 }
 
 // ended notes how a flow ended, and sees to it that the other does not wait for what cannot come.
 func (s *copySession) ended(f *copyFlow) {
+	s.ending.Lock()
+	defer s.ending.Unlock()
 	if f.err == nil {
 		if s.phase == PhaseRelay && s.cause == CauseNone {
 			s.live.active.Store(s.srv.clock())

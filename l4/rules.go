@@ -22,6 +22,9 @@ type rules struct {
 	routes   *sni.Table[*Route] // nil: routed by port
 	fallback *Route             // for all that no route takes; nil: refuse
 	lost     *RouteStats        // counts sessions that found no route
+
+	terminator *terminator         // nil where TLS does not end here
+	nodeTLS    map[string]*nodeTLS // by pool; those whose nodes are spoken to by TLS
 }
 
 // newRules makes the rules of a listener. The pools are those of the same configuration, so every

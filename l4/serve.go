@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"sync"
 	"time"
 )
 
@@ -18,6 +19,10 @@ type copySession struct {
 	cancel context.CancelCauseFunc
 	told   bool // the client was told by an alert, so its connection is closed in order
 
+	plain *stream // the client's bytes without its TLS; nil where TLS does not end here
+
+	ending sync.Mutex // guards phase and cause while both flows run
+
 	live progress // what others may see and do while the session runs
 }
 
@@ -25,7 +30,16 @@ type copySession struct {
 func (s *copySession) serve() {
 	defer s.hangUp()
 	defer context.AfterFunc(s.ctx, s.unblock)()
-	head, ok := s.open()
+	payload, ok := s.open()
+	if !ok {
+		return
+	}
+	if s.rules.terminator != nil {
+		if payload, ok = nil, s.handshake(payload); !ok {
+			return
+		}
+	}
+	head, ok := s.head(payload)
 	if !ok {
 		return
 	}
@@ -37,14 +51,9 @@ func (s *copySession) serve() {
 	s.relay(won)
 }
 
-// open reads the first bytes until they say where the session goes, and returns what the node is sent
-// first: the PROXY header that its pool wants, and what of those bytes is payload.
-func (s *copySession) open() (head []byte, ok bool) {
-	var first opening
-	sent, ok := s.readFirst(&first)
-	if !ok {
-		return nil, false
-	}
+// head is what the node is sent first: the PROXY header that its pool wants, and what of the client's bytes
+// was read already.
+func (s *copySession) head(payload []byte) (head []byte, ok bool) {
 	local := s.client.LocalAddr().(*net.TCPAddr).AddrPort()
 	head, err := s.preface(s.srv.name, unmapped(local))
 	if err != nil {
@@ -53,11 +62,13 @@ func (s *copySession) open() (head []byte, ok bool) {
 		return nil, false
 	}
 	s.prefaced = len(head)
-	return append(head, sent[first.header:]...), true
+	return append(head, payload...), true
 }
 
-// readFirst reads what first needs to see.
-func (s *copySession) readFirst(first *opening) (sent []byte, ok bool) {
+// open reads the first bytes until they say where the session goes, and returns what of them is payload.
+func (s *copySession) open() (payload []byte, ok bool) {
+	var first opening
+	var sent []byte
 	entered := PhaseAccept
 	s.phase = s.rules.firstPhase(s.session.client.Addr())
 	if s.phase == PhaseAccept {
@@ -86,7 +97,7 @@ func (s *copySession) readFirst(first *opening) (sent []byte, ok bool) {
 		switch first.decide(s.srv, &s.session, sent, s.srv.clock()) {
 		case goOn:
 			s.greeted = s.srv.clock()
-			return sent, true
+			return sent[first.header:], true
 		case refuse:
 			s.turnAway(first.alert)
 			return nil, false
@@ -97,14 +108,19 @@ func (s *copySession) readFirst(first *opening) (sent []byte, ok bool) {
 // firstRead is enough for the hellos of today's clients, which are under 2,100 bytes.
 const firstRead = 4 << 10
 
-// turnAway ends a session that no node will see: its client is told why, if it speaks TLS, and what it
-// still sends is read once, so that the alert is not lost to a reset.
+// turnAway ends a session that no node will see: its client is told why, if it speaks TLS.
 func (s *copySession) turnAway(alert string) {
 	if alert == "" {
 		return
 	}
 	s.client.SetWriteDeadline(time.Now().Add(time.Second))
 	s.client.Write([]byte(alert))
+	s.leave()
+}
+
+// leave closes the connection to a client that was told why, in order: what it still sends is read once, so that
+// the alert is not lost to a reset.
+func (s *copySession) leave() {
 	s.client.CloseWrite()
 	s.client.SetReadDeadline(time.Now())
 	s.client.Read(make([]byte, firstRead))

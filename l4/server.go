@@ -52,12 +52,17 @@ type Server struct {
 	hellos   sizes
 	moved    paths // by the copy engine; loops count for themselves
 	killing  sync.WaitGroup
+	tickets  *tickets
+	watching sync.WaitGroup // the watch of files
+	unwatch  chan struct{}  // closed: it ends
 
-	mu        sync.Mutex // guards the fields below
-	listeners map[string]*Listener
-	sockets   map[string]*socket // by address as configured; where the port is 0, by listener too
-	draining  bool
-	closed    bool
+	mu          sync.Mutex // guards the fields below
+	listeners   map[string]*Listener
+	sockets     map[string]*socket // by address as configured; where the port is 0, by listener too
+	terminators []*terminator      // of the present configuration
+	looking     bool               // the watch has begun
+	draining    bool
+	closed      bool
 }
 
 // An engine moves the sessions of the sockets it is given.
@@ -86,6 +91,8 @@ func New(o Options) (*Server, error) {
 		name:      strconv.FormatUint(rand.Uint64(), 36),
 		listeners: map[string]*Listener{},
 		sockets:   map[string]*socket{},
+		tickets:   newTickets(time.Now()),
+		unwatch:   make(chan struct{}),
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -138,6 +145,9 @@ type plan struct {
 	rules map[*socket]*rules
 	fresh []*socket // bound for this plan, not accepting yet
 	ready map[string]*socket
+
+	terminators []*terminator
+	nodeTLS     map[string]*nodeTLS // by pool
 }
 
 // plan makes rules and binds what is not bound yet. On an error nothing has changed.
@@ -157,6 +167,9 @@ func (s *Server) plan(cfg *configs.Config, pools func(string) *pool.Pool) (p *pl
 			}
 		}
 	}
+	if err := p.readTLS(cfg, s.tickets); err != nil {
+		return p, err
+	}
 	for _, lc := range cfg.Listeners {
 		ln := s.listeners[lc.Name]
 		if ln == nil {
@@ -167,6 +180,7 @@ func (s *Server) plan(cfg *configs.Config, pools func(string) *pool.Pool) (p *pl
 		if err != nil {
 			return p, err
 		}
+		r.terminator, r.nodeTLS = p.terminator(lc), p.nodeTLS
 		for _, address := range lc.Address {
 			key := address
 			if strings.HasSuffix(address, ":0") {
@@ -197,6 +211,7 @@ func (s *Server) carryOut(p *plan) {
 		}
 	}
 	s.sockets = p.ready
+	s.watchFiles(p.terminators)
 	for sk, r := range p.rules {
 		sk.rules.Store(r)
 		want := s.engineFor(r)
@@ -307,6 +322,8 @@ func (s *Server) Close() {
 		return
 	}
 	s.killing.Wait()
+	close(s.unwatch)
+	s.watching.Wait()
 	s.copying.stop(CauseDrained)
 	if s.reactor != nil {
 		s.reactor.stop(CauseDrained)

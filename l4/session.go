@@ -17,6 +17,8 @@ type session struct {
 	route  *Route         // nil until it is known
 	node   *pool.Node     // that has the session, or had it; for the record
 	hello  *helloFacts    // nil where no hello is read
+	tls    *tlsFacts      // nil where TLS does not end here, or not yet
+	detail string         // what more there is to say about the cause
 
 	announced *announcement // nil where no PROXY header was read
 	prefaced  int           // bytes of the PROXY header that the node is sent
@@ -67,6 +69,8 @@ func (s *session) path() string {
 	switch total := s.in + s.out; {
 	case total == 0:
 		return ""
+	case s.tls != nil:
+		return "tls"
 	case s.spliced > total/2:
 		return "splice"
 	}

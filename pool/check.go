@@ -82,7 +82,7 @@ func newProbes(p *configs.Pool, header func(configs.ProxyOut) []byte) (*probes, 
 		return ps, nil
 	}
 	var err error
-	ps.tls, err = checkTLS(&p.TLS)
+	ps.tls, err = ReadTLS(&p.TLS)
 	return ps, err
 }
 

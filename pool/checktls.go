@@ -10,9 +10,10 @@ import (
 	"github.com/sluicelb/sluice/configs"
 )
 
-// checkTLS reads the files of a pool's TLS for its checks. It is a configuration of their own: nothing the
-// checks do or ask for reaches the sessions' TLS. Errors name the key and the file.
-func checkTLS(c *configs.NodeTLS) (*tls.Config, error) {
+// ReadTLS makes a TLS configuration of a pool's settings, without a server name, and reads its files. Each call
+// makes a new one: that of the checks is their own, and nothing they do or ask for reaches the sessions'
+// TLS. Errors name the key and the file.
+func ReadTLS(c *configs.NodeTLS) (*tls.Config, error) {
 	t := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: c.Insecure}
 	if c.CA != "" {
 		pem, err := os.ReadFile(c.CA)

@@ -1,5 +1,6 @@
-// Package sni is everything that is decided from a TLS ClientHello: who it asks for, and which route
-// that is. It parses bytes that somebody else has read; it holds no socket and no clock.
+// Package sni is everything that is decided from a TLS ClientHello: who it asks for, which route that is,
+// and, where TLS ends here, which certificate. It parses bytes that somebody else has read; it holds no
+// socket, no file and no clock.
 //
 // A reader feeds a [Parser] with everything received so far until it has a verdict:
 //
@@ -23,8 +24,8 @@
 //
 // Of a hello with Encrypted Client Hello (RFC 9849) only the outer name can be seen. It is the
 // public name of whoever holds the key, and it is what is routed on; the inner name is not
-// recoverable here. The package does not complete handshakes, does not verify anything that is
-// encrypted or signed, and does not know certificates.
+// recoverable here. The package does not complete handshakes, and does not verify anything that is
+// encrypted or signed.
 //
 // The wire format is RFC 8446 sections 4 and 5 (records, hello, extensions), RFC 6066 section 3
 // (server name), RFC 7301 section 3.1 (ALPN).

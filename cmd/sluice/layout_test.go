@@ -29,7 +29,7 @@ var mayImport = map[string]struct{ ours, modules []string }{
 	"pool":    {ours: []string{"configs"}},
 	"l4": {
 		ours:    []string{"configs", "sni", "pool"},
-		modules: []string{"github.com/pires/go-proxyproto", "golang.org/x/sys"},
+		modules: []string{"github.com/pires/go-proxyproto", "golang.org/x/crypto", "golang.org/x/sys"},
 	},
 	"cmd/internal/admin": {
 		ours:    []string{"configs", "pool", "l4"},
