@@ -117,7 +117,11 @@ func (e *copyEngine) begin(sk *socket, conn *net.TCPConn) {
 		e.mu.Lock()
 		delete(e.sessions, s)
 		e.mu.Unlock()
-		s.credit(s.in, s.out)
+		if s.plain == nil { // else it was counted as it moved
+			s.credit(s.in, s.out)
+			e.srv.moved.splice.Add(s.spliced)
+			e.srv.moved.copy.Add(s.in + s.out - s.spliced)
+		}
 		e.srv.discharge(&s.session, e.srv.clock())
 		if e.srv.records != nil {
 			e.srv.records.add(e.srv.record(&s.session, e.srv.clock()))

@@ -8,10 +8,11 @@ import (
 
 // progress is what the watch and other outsiders see of a session in the copy engine while it runs.
 type progress struct {
-	known   atomic.Pointer[session] // as of the last phase it entered
-	active  atomic.Int64            // when a byte was last seen to have moved
-	in, out atomic.Uint64           // bytes that moved
-	left    atomic.Int32            // the side that finished first, plus one; 0: none has
+	known    atomic.Pointer[session] // as of the last phase it entered
+	active   atomic.Int64            // when a byte was last seen to have moved
+	in, out  atomic.Uint64           // bytes that moved
+	answered atomic.Int64            // when the first byte of the node was passed on, where TLS ends here
+	left     atomic.Int32            // the side that finished first, plus one; 0: none has
 
 	// Of the watch alone.
 	next int64  // when to look again

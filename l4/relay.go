@@ -30,6 +30,9 @@ func (s *copySession) relay(won *bid) {
 	back.Wait()
 	s.in, s.out = toNode.total.Load(), toClient.total.Load()
 	s.spliced = toNode.spliced + toClient.spliced
+	if s.answered == 0 {
+		s.answered = s.live.answered.Load()
+	}
 	s.conclude()
 }
 
@@ -60,7 +63,7 @@ func (s *copySession) carry(f *copyFlow) {
 	if f.in == nil {
 		f.err = pump(f)
 	} else {
-		f.err = f.recode()
+		f.err = s.recode(f)
 	}
 	if f.err != nil {
 		return
@@ -74,7 +77,7 @@ func (s *copySession) carry(f *copyFlow) {
 }
 
 // recode moves a flow to its end, out of one TLS or into another or both.
-func (f *copyFlow) recode() error {
+func (s *copySession) recode(f *copyFlow) error {
 	for {
 		b, n, err := f.in.read()
 		if n == 0 {
@@ -83,7 +86,9 @@ func (f *copyFlow) recode() error {
 			f.cut = f.from.other()
 			return err
 		}
-		f.total.Add(uint64(n))
+		if n > 0 {
+			s.recoded(f, uint64(n))
+		}
 		switch {
 		case err == io.EOF:
 			return nil
@@ -91,6 +96,20 @@ func (f *copyFlow) recode() error {
 			f.cut = f.from
 			return err
 		}
+	}
+}
+
+// recoded counts bytes that were delivered.
+func (s *copySession) recoded(f *copyFlow, n uint64) {
+	f.total.Add(n)
+	s.srv.moved.tls.Add(n)
+	if f.from == clientSide {
+		s.credit(n, 0)
+		return
+	}
+	s.credit(0, n)
+	if s.live.answered.Load() == 0 {
+		s.live.answered.Store(s.srv.clock())
 	}
 }
 

@@ -62,9 +62,9 @@ func TestTerminateEcho(t *testing.T) {
 func TestTerminateSizes(t *testing.T) {
 	leakCheck(t)
 	sizes := []int{0, 1, 2, 100, 1000, 4096, 16383, 16384, 16385, 32768, plainSize - 1, plainSize, plainSize + 1,
-		bufferSize, bufferSize + 1, 128 << 10, 1<<20 - 1, 3<<20 + 7, 16 << 20}
-	for i := range 40 {
-		sizes = append(sizes, (i+1)*(i+1)*777)
+		bufferSize, bufferSize + 1, 128 << 10, 1<<20 - 1, 3<<20 + 7}
+	for i := range 20 {
+		sizes = append(sizes, (i+1)*(i+1)*1777)
 	}
 	ca := newAuthority(t, "test CA")
 	type exchange struct{ up, down int }
