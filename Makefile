@@ -19,6 +19,9 @@ test: ## every test that needs nothing but Go and this machine
 race: ## the same under the race detector
 	CGO_ENABLED=1 $(GO) test -race -shuffle=on ./...
 
+fuzz: ## every fuzz target for a while: FUZZTIME=10s
+	.ci/fuzz $(FUZZTIME)
+
 e2e: ## bin/sluice in front of a real MinIO cluster, with curl, mc, minio-go and a browser
 	$(GO) test -tags e2e -count=1 -timeout 40m -v ./cmd/sluice/e2e
 
@@ -26,7 +29,7 @@ minio: build ## Sluice in front of a real MinIO cluster of four nodes on loopbac
 	$(GO) run ./cmd/internal/cluster/run -sluice $(BIN) $(if $(TLS),-tls)
 
 lint: ## gofmt, vet, staticcheck, modernizers, tidy
-	@out=$$(gofmt -l .); [ -z "$$out" ] || { echo "gofmt: $$out"; exit 1; }
+	@out=$$(gofmt -l */); [ -z "$$out" ] || { echo "gofmt: $$out"; exit 1; }
 	$(GO) vet -tags e2e ./...
 	$(GO) tool staticcheck -tags e2e ./...
 	$(GO) fix -tags e2e -diff ./...
@@ -41,4 +44,4 @@ clean: ## remove what make made
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9_-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: bench build run test race e2e minio lint clean help
+.PHONY: bench build run test race fuzz e2e minio lint clean help

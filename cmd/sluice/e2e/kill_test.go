@@ -16,9 +16,9 @@ const (
 	// passedOn is how long the end of the node's connections may take to reach the client. A request
 	// that is sent in this time on a connection of the dead node is in flight on it.
 	passedOn = 250 * time.Millisecond
-	// usedAgain bounds the time from a node being ready to its first session: the checks' interval
-	// times their rise, and the time that an ejected node stays so.
-	usedAgain = 30 * time.Second
+	// usedAgain bounds the time from a node being ready to its first sessions: the checks' interval
+	// times their rise, and the rest of the time for which it is ejected, 20 s the second time.
+	usedAgain = time.Minute
 )
 
 // testKill kills a node with SIGKILL under load. What was in flight on it is lost, nothing else; it is
@@ -66,16 +66,17 @@ func testKill(t *testing.T, s *stage) {
 
 // A kill is what became of a load during which a node was killed and came back.
 type kill struct {
-	victim            *cluster.Node
-	killed, restarted time.Time
-	outcomes          []outcome
+	victim       *cluster.Node
+	killed, dead time.Time // when the signal was sent, and when the process was gone
+	restarted    time.Time
+	outcomes     []outcome
 }
 
 // exposed says whether a request was in flight on the victim when it was killed, as far as a client
 // can tell: on a connection to it or to nobody known, which failed.
 func (k *kill) exposed(o outcome) bool {
 	onVictim := o.node == k.victim || o.node == nil && o.err != nil
-	return onVictim && o.started.Before(k.killed.Add(passedOn)) && o.ended.After(k.killed)
+	return onVictim && o.started.Before(k.dead.Add(passedOn)) && o.ended.After(k.killed)
 }
 
 // isMinIOs says whether an error is no matter of the balancer's: a node answered, with an error of S3,
@@ -97,8 +98,9 @@ func (s *stage) killUnderLoad(t *testing.T, victim *cluster.Node, attempts int) 
 	l := s.startLoad(t, attempts)
 	l.waitServed(t, s.cluster.Nodes, time.Time{}, usedAgain)
 
-	victim.Kill()
 	k.killed = time.Now()
+	victim.Kill()
+	k.dead = time.Now()
 	time.Sleep(afterKill)
 	k.restarted = time.Now()
 	if err := victim.Start(); err != nil {
@@ -114,7 +116,7 @@ func (s *stage) killUnderLoad(t *testing.T, victim *cluster.Node, attempts int) 
 	var longest time.Duration
 	for _, o := range k.outcomes {
 		longest = max(longest, o.ended.Sub(o.started))
-		if o.err == nil && o.node == victim && o.started.After(k.killed) && o.ended.Before(k.restarted) {
+		if o.err == nil && o.node == victim && o.started.After(k.dead) && o.ended.Before(k.restarted) {
 			t.Errorf("%s answered while it was dead", victim.Name) // then the test does not see what it thinks
 		}
 	}

@@ -44,6 +44,7 @@ func testAll(t *testing.T, m mode) {
 		{"Spread", testSpread},
 		{"BigObject", testBigObject},
 		{"Console", testConsole},
+		{"Functional", testFunctional},
 		{"Kill", testKill},
 		{"Drain", testDrain},
 		{"Reload", testReload},

@@ -41,12 +41,13 @@ func main() {
 func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("run", flag.ContinueOnError)
 	withTLS := flags.Bool("tls", false, "the nodes speak TLS, and one port is split by server name")
+	install := flags.Bool("install", false, "only install MinIO and mc")
 	binary := flags.String("sluice", "bin/sluice", "the `binary` to run in front of the nodes")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	bins, err := cluster.Install(ctx, out)
-	if err != nil {
+	if err != nil || *install {
 		return err
 	}
 	block, err := cluster.Reserve()
