@@ -128,6 +128,10 @@ var ErrSluiceEnded = errors.New("sluice: the process ended before it was ready")
 // StartSluice runs `binary run -c config` and returns once it has said that it is ready. What it prints
 // goes to stdout and stderr as it comes. The process is the launcher's to end, at the latest.
 func StartSluice(ctx context.Context, l *Launcher, binary, config string, stdout, stderr io.Writer) (*Process, error) {
+	binary, err := filepath.Abs(binary) // it runs in the folder of its configuration
+	if err != nil {
+		return nil, err
+	}
 	if _, err := os.Stat(binary); err != nil {
 		return nil, fmt.Errorf("%w: run `make build` first", err)
 	}

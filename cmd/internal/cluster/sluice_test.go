@@ -64,6 +64,10 @@ func TestStartSluice(t *testing.T) {
 	if want := "not ready\nready run -c " + config + "\n"; out.String() != want {
 		t.Errorf("got output %q, want %q", out.String(), want)
 	}
+	t.Chdir(filepath.Dir(script("echo ready")))
+	if _, err := StartSluice(t.Context(), l, "./sluice", config, io.Discard, io.Discard); err != nil {
+		t.Errorf("a relative path: %v", err)
+	}
 	if _, err := StartSluice(t.Context(), l, script("echo not ready; exit 1"), config, io.Discard, io.Discard); !errors.Is(err, ErrSluiceEnded) {
 		t.Errorf("a process that ends: got %v, want ErrSluiceEnded", err)
 	}

@@ -32,13 +32,18 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	err := run(ctx, os.Args[1:], os.Stdout)
-	if err != nil && !errors.Is(err, context.Canceled) {
+	switch {
+	case err == nil:
+	case ctx.Err() != nil:
+		fmt.Fprintln(os.Stderr, "minio: stopped before it was ready") // and what that led to is of no interest
+		os.Exit(1)
+	default:
 		fmt.Fprintln(os.Stderr, "minio:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, args []string, out io.Writer) error {
+func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	flags := flag.NewFlagSet("run", flag.ContinueOnError)
 	withTLS := flags.Bool("tls", false, "the nodes speak TLS, and one port is split by server name")
 	install := flags.Bool("install", false, "only install MinIO and mc")
@@ -61,7 +66,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer c.Close()
+	defer func() { err = errors.Join(err, c.Close()) }()
 	s.cluster = c
 	return s.serve(ctx, *binary, out)
 }
@@ -80,7 +85,7 @@ func (s *stand) serve(ctx context.Context, binary string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := s.tell(out, config); err != nil {
+	if err := s.tell(out, binary, config); err != nil {
 		return err
 	}
 
@@ -96,7 +101,7 @@ func (s *stand) serve(ctx context.Context, binary string, out io.Writer) error {
 	ended, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*drain)
 	defer cancel()
 	if code, err := p.Wait(ended); err != nil || code != 0 {
-		return errors.Join(fmt.Errorf("sluice's exit code is %d", code), err)
+		fmt.Fprintf(os.Stderr, "minio: sluice ended with exit code %d, %v\n", code, err)
 	}
 	return nil
 }

@@ -65,7 +65,11 @@ func (s *stand) url(name string) string {
 }
 
 // tell prints what to try.
-func (s *stand) tell(out io.Writer, config string) error {
+func (s *stand) tell(out io.Writer, binary, config string) error {
+	binary, err := filepath.Abs(binary)
+	if err != nil {
+		return err
+	}
 	mc, err := s.cluster.NewClient()
 	if err != nil {
 		return err
@@ -85,6 +89,7 @@ func (s *stand) tell(out io.Writer, config string) error {
 		"Resolve":     "--resolve " + strings.TrimPrefix(s.url(s3Name), "https://") + "=" + s.block.Balancer().String(),
 		"ConsoleName": s.url(consoleName),
 		"Curl":        curl,
+		"Sluice":      binary,
 		"MC":          mc.ShellFunction(),
 		"Config":      config,
 		"Logs":        filepath.Join(c.Dir, "n*.log"),
@@ -117,6 +122,7 @@ Try, in another terminal:
   mc mb --ignore-existing lb/films
   head -c 64M /dev/urandom | mc pipe --quiet lb/films/one
   mc stat lb/films/one
+  {{.Sluice}} verify {{if .Names}}--ca {{.Cluster.CA}}{{else}}--console {{.Console}}{{end}} --access-key {{.Cluster.User}} --secret-key {{.Cluster.Password}} {{.S3}}
 {{- if .Names}}
   {{.Curl}} -i {{.S3Name}}/minio/health/live
   mc {{.Resolve}} alias set byname {{.S3Name}} {{.Cluster.User}} {{.Cluster.Password}}
