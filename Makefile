@@ -36,8 +36,11 @@ lint: ## gofmt, vet, staticcheck, modernizers, tidy
 	$(GO) fix -tags e2e -diff ./...
 	$(GO) mod tidy -diff
 
-bench: build ## the benchmark against HAProxy, nginx and others (an hour; quiet machine, root): bench/README.md
+bench: build ## the benchmark against HAProxy, nginx and others (two hours; quiet machine, root): bench/README.md
 	$(GO) run ./bench -out bench
+
+microbench: ## the Go benchmarks of single functions
+	$(GO) test -run '^$$' -bench . -benchmem ./sni ./pool ./l4
 
 clean: ## remove what make made
 	rm -rf bin dist artifacts
@@ -45,4 +48,4 @@ clean: ## remove what make made
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9_-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: bench build run test race fuzz e2e minio lint clean help
+.PHONY: bench microbench build run test race fuzz e2e minio lint clean help

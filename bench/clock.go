@@ -170,6 +170,19 @@ func (c *clock) spent(from, to usage) spent {
 	return s
 }
 
+// plus is what happened in two windows together.
+func (s spent) plus(o spent) spent {
+	return spent{
+		CPUs:  o.CPUs,
+		Wall:  s.Wall + o.Wall,
+		Busy:  s.Busy + o.Busy,
+		Steal: s.Steal + o.Steal,
+		Tasks: s.Tasks + o.Tasks,
+		Own:   s.Own + o.Own,
+		Cost:  s.Cost + o.Cost,
+	}
+}
+
 // share is d as a share of what all processors could have done.
 func (s spent) share(d time.Duration) float64 {
 	return d.Seconds() / s.Wall.Seconds() / float64(s.CPUs)

@@ -116,6 +116,15 @@ func (r results) save(dir string) error {
 	return os.WriteFile(filepath.Join(dir, r.Scenario+".json"), append(b, '\n'), 0o644)
 }
 
+// forget removes what is saved of a scenario.
+func forget(dir, scenario string) error {
+	err := os.Remove(filepath.Join(dir, "results", scenario+".json"))
+	if os.IsNotExist(err) {
+		return nil
+	}
+	return err
+}
+
 // loadResults reads what is in dir/results, in the order of scenarios.
 func loadResults(dir string) ([]results, error) {
 	var all []results

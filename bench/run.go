@@ -7,12 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
 )
 
-// measureAll runs every scenario in interleaved rounds, shows what it finds, and writes it down if told to.
+// measureAll runs every scenario in interleaved rounds, shows what it finds, and writes it down if told to. A scenario in which
+// a session failed does not keep the others from being measured, but makes the whole run an error.
 func measureAll(ctx context.Context, o options, w io.Writer) error {
 	c, err := openClock(o.own)
 	if err != nil {
@@ -20,26 +22,42 @@ func measureAll(ctx context.Context, o options, w io.Writer) error {
 	}
 	defer c.close()
 	run := factsOf(o, c.cpus)
+	var failed []error
 	for _, s := range o.scenarios {
 		fmt.Fprintf(w, "\n%s (%s)\n", s.title, s.name)
-		who := takePart(s, o.peers, o.base)
-		samples, err := measureScenario(ctx, c, s, who, o, w)
-		if err != nil {
-			return err
+		if err := measureOne(ctx, c, s, run, o, w); err != nil {
+			fmt.Fprintln(w, "FAILED:", err)
+			failed = append(failed, err)
 		}
-		f := find(s, names(who), o.base, samples)
-		printFindings(w, f)
-		if o.out == "" {
-			continue
+		if ctx.Err() != nil {
+			break
 		}
-		if err := resultsOf(f, run).save(o.out); err != nil {
+	}
+	if o.out != "" {
+		failed = append(failed, report(o.out, o.base))
+	}
+	return errors.Join(failed...)
+}
+
+// measureOne measures one scenario, shows what it finds, and saves it. What an earlier run has saved is removed first, so that a
+// scenario that fails has no results.
+func measureOne(ctx context.Context, c *clock, s scenario, run facts, o options, w io.Writer) error {
+	if o.out != "" {
+		if err := forget(o.out, s.name); err != nil {
 			return err
 		}
 	}
+	who := takePart(s, o.peers, o.base)
+	samples, err := measureScenario(ctx, c, s, who, o, w)
+	if err != nil {
+		return err
+	}
+	f := find(s, names(who), o.base, samples)
+	printFindings(w, f)
 	if o.out == "" {
 		return nil
 	}
-	return report(o.out, o.base)
+	return resultsOf(f, run).save(o.out)
 }
 
 // takePart returns the peers of a scenario: those that can and are installed, and the base once more if it is to be held
@@ -61,13 +79,13 @@ func takePart(s scenario, all []peer, base string) []peer {
 	return who
 }
 
-// measureScenario lets every peer do s in every round. The order turns by one from round to round: a peer has another before
-// it each time, and slow changes of the machine meet all of them.
+// measureScenario lets every peer do s in every round, in an order that is drawn anew for each (the same in every run): slow changes
+// of the machine, and what one peer leaves behind for the next, meet all of them.
 func measureScenario(ctx context.Context, c *clock, s scenario, who []peer, o options, w io.Writer) ([]sample, error) {
 	var samples []sample
 	for round := range o.rounds {
-		for i := range who {
-			p := who[(i+round)%len(who)]
+		for _, i := range rand.New(rand.NewPCG(uint64(round), 0)).Perm(len(who)) {
+			p := who[i]
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}

@@ -37,7 +37,7 @@ func heldScenarios() []scenario {
 		{
 			name: "idle", title: "Idle sessions", mode: plain, quiet: true, memory: true, figures: idle, without: []string{"direct"},
 			what: "3,000 sessions that have exchanged one message and are silent: memory for each with the kernel's part, descriptors for each, and the balancer's processor time in 10 s of silence.",
-			bars: []bar{{figure: "kb", peer: "haproxy", most: 0.75}, {figure: "files", value: true, most: 2.01}},
+			bars: []bar{{figure: "kb", peer: "haproxy", most: 0.75}, {figure: "files", value: true, most: 2.01}, {figure: "cpu_ms", value: true, most: 10}},
 			run:  runIdle("hold", idleMore),
 		},
 		held,
@@ -106,7 +106,7 @@ func runHeld(b *bed) (sample, error) {
 			return out, fmt.Errorf("with %d held: %w", level, err)
 		}
 		out.Figures[fmt.Sprintf("held_%d", level)] = s.Figures["machine_us"]
-		out.Spent = s.Spent
+		out.Spent = out.Spent.plus(s.Spent)
 	}
 	for _, l := range holders {
 		var res loadResult
