@@ -11,6 +11,7 @@ type doorway struct {
 	socket *socket
 	index  uint32
 	batch  int           // how many connections to accept before looking at anything else
+	turn   uint64        // of the loop, when that many were there
 	wait   time.Duration // how long it was last closed for want of descriptors or memory
 	timer  timer[*doorway]
 }
@@ -22,7 +23,7 @@ const maxBatch = 64
 // level-triggered, so what is left waiting is reported again: a lone connection costs one accept(2),
 // not a second one to learn that there was no other.
 func (l *loop) accept(d *doorway) (more bool) {
-	for range d.batch {
+	for i := range d.batch {
 		var from unix.RawSockaddrAny
 		fd, e := sysAccept(d.socket.fd, &from)
 		switch e {
@@ -30,7 +31,7 @@ func (l *loop) accept(d *doorway) (more bool) {
 			d.wait = 0
 			l.admit(d, fd, &from)
 		case unix.EAGAIN:
-			d.batch = 1
+			d.batch = max(1, i)
 			return false
 		case unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM:
 			l.holdOff(d, e)
@@ -41,7 +42,10 @@ func (l *loop) accept(d *doorway) (more bool) {
 			// What went wrong is that one connection's, accept(2): ECONNABORTED, EPERM, ENETDOWN and so on.
 		}
 	}
-	d.batch = min(2*d.batch, maxBatch)
+	if d.turn == l.turns-1 {
+		d.batch = min(2*d.batch, maxBatch) // the turn before did not exhaust it either
+	}
+	d.turn = l.turns
 	return true
 }
 
@@ -79,10 +83,9 @@ func (l *loop) admit(d *doorway, fd int32, from *unix.RawSockaddrAny) {
 	}
 	if s.phase == PhaseAccept {
 		s.route = r.fallback
-		l.reach(s, nil)
-		return
+	} else {
+		s.opening = new(opening)
 	}
-	s.opening = new(opening)
 	s.clientEnd.set(canRead) // the first bytes are often there already: try before epoll says so
 	l.arm(s)
 	l.queue(s)

@@ -9,6 +9,8 @@ import (
 func (s *loopSession) deadline() int64 {
 	t := &s.rules.timeouts
 	switch s.phase {
+	case PhaseAccept:
+		return s.accepted + int64(firstWord)
 	case PhaseHeader, PhaseHello:
 		return max(s.accepted, s.headed) + int64(s.rules.patience(s.phase))
 	case PhaseDial:
@@ -81,6 +83,8 @@ func (l *loop) expired(s *loopSession) {
 // overdue does what a phase does when its time is up.
 func (l *loop) overdue(s *loopSession) {
 	switch {
+	case s.phase == PhaseAccept:
+		l.reach(s, nil)
 	case s.phase == PhaseDial && l.now >= s.dialFrom+int64(s.rules.timeouts.DialTotal):
 		l.finish(s, CauseDial)
 	case s.phase == PhaseDial && l.now < s.attemptDeadline():

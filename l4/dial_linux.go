@@ -29,6 +29,10 @@ func (l *loop) dialNext(s *loopSession) {
 	switch {
 	case err == nil:
 		l.arm(s)
+		if s.chosen.offered > 0 {
+			l.dialled(s)
+			l.queue(s)
+		}
 	case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE), errors.Is(err, unix.ENOBUFS), errors.Is(err, unix.ENOMEM):
 		l.finish(s, CauseResources)
 	case s.retries > 0:
@@ -73,8 +77,23 @@ func (l *loop) connect(s *loopSession, a *attempt) unix.Errno {
 			return e
 		}
 	}
+	if len(s.head) > 0 {
+		// The last packet of the handshake waits for the first bytes and travels with them, tcp(7).
+		sysSetInt(fd, unix.IPPROTO_TCP, unix.TCP_QUICKACK, 0)
+	}
 	if e := sysConnect(fd, &to); e != 0 && e != unix.EINPROGRESS {
 		return e
+	}
+	if len(s.head) > 0 {
+		// On a short way the connection is there by now.
+		switch n, e := sysSend(fd, s.head); e {
+		case 0:
+			a.offered = n
+			a.end.set(canWrite)
+		case unix.EAGAIN:
+		default:
+			return e
+		}
 	}
 	return sysEpollAdd(l.ep, fd, epollAll, eventData(a.slot, s.index, s.generation))
 }
@@ -165,7 +184,11 @@ func (l *loop) connected(s *loopSession) {
 	s.node = s.chosen.node
 	s.chosen.connected, s.chosen.began = true, l.now
 	if s.head != nil && !s.mayRepeat() {
-		s.toNode.rest = s.head
+		if s.chosen.offered == len(s.head) {
+			l.spare.release(s.head)
+		} else {
+			s.toNode.rest, s.toNode.sent = s.head, s.chosen.offered
+		}
 		l.headSent(s)
 	}
 	l.arm(s)

@@ -20,7 +20,8 @@ type loop struct {
 	parked *parking
 	events [256]epollEvent
 
-	now   int64 // nanoseconds on the server's clock, read once a turn
+	now   int64  // nanoseconds on the server's clock, read once a turn
+	turns uint64 // so far
 	wheel wheel[*loopSession]
 	pause wheel[*doorway]
 	buf   []byte // what is read and at once written; nothing stays in it past one call
@@ -102,6 +103,7 @@ func (l *loop) run() {
 	for !l.stopped {
 		n := l.wait()
 		l.now = l.srv.clock()
+		l.turns++
 		for i := range l.events[:n] {
 			l.take(&l.events[i])
 		}
@@ -155,7 +157,8 @@ func (l *loop) work() {
 	for i, s := range l.working {
 		l.working[i] = nil
 		s.queued = false
-		if !s.over && l.step(s) {
+		alive := l.sessions[s.index] == s && !s.over // it may have ended since it was queued
+		if alive && l.step(s) {
 			l.queue(s)
 		}
 	}
@@ -165,6 +168,8 @@ func (l *loop) work() {
 // will tell of.
 func (l *loop) step(s *loopSession) bool {
 	switch s.phase {
+	case PhaseAccept:
+		l.begin(s)
 	case PhaseHeader, PhaseHello:
 		l.open(s)
 	case PhaseDial:
