@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/netip"
 
+	"github.com/pires/go-proxyproto"
+
 	"github.com/sluicelb/sluice/configs"
 	"github.com/sluicelb/sluice/sni"
 )
@@ -154,6 +156,9 @@ func (s *session) preface(process string, to netip.AddrPort) ([]byte, error) {
 	if s.tls != nil {
 		out.alpn, out.tls = s.tls.alpn, s.tls.announce()
 	}
-	out.uniqueID = fmt.Appendf(nil, "%s-%d", process, s.id)
+	if _, has := findTLV(out.inherit, proxyproto.PP2_TYPE_UNIQUE_ID); !has {
+		// One that is there stays: it is what tells a connection through all its proxies (specification, 2.2.5).
+		out.uniqueID = fmt.Appendf(nil, "%s-%d", process, s.id)
+	}
 	return appendProxyHeader(nil, out)
 }

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pires/go-proxyproto"
+
 	"github.com/sluicelb/sluice/configs"
 )
 
@@ -203,6 +205,36 @@ func TestProxyHeaderOut(t *testing.T) {
 				t.Errorf("%s behind %q: %d bytes in, %d out, want 7 and 10", tt.proxy, tt.incoming, r.BytesIn, r.BytesOut)
 			}
 			srv.Close()
+		}
+	})
+}
+
+// An id that a connection was given on its way stays: it is what tells it through all its proxies. One without
+// gets an id here.
+func TestUniqueID(t *testing.T) {
+	engines(t, func(t *testing.T, relay configs.Relay) {
+		got := make(chan []byte, 1)
+		cfg := plain(relay, startNode(t, func(c *net.TCPConn) {
+			all, _ := io.ReadAll(c)
+			got <- all
+		}))
+		cfg.Listeners[0].ProxyFrom = loopback
+		cfg.Pools[0].Proxy = configs.ProxyV2
+		srv := serve(t, cfg)
+		for _, tt := range []struct {
+			sent []byte
+			want string
+		}{
+			{v2(0x21, 0x11, tcp4, tlv(proxyproto.PP2_TYPE_UNIQUE_ID, "of another")), "of another"},
+			{v2(0x21, 0x11, tcp4), srv.name + "-2"},
+		} {
+			c := dial(t, srv.addr("s3"))
+			c.Write(tt.sent)
+			c.CloseWrite()
+			h, err := parseProxyHeader(<-got)
+			if id, _ := findTLV(h.tlvs, proxyproto.PP2_TYPE_UNIQUE_ID); err != nil || string(id) != tt.want {
+				t.Errorf("the node got the id %q, %v, want %q", id, err, tt.want)
+			}
 		}
 	})
 }

@@ -95,21 +95,6 @@ type proxyHeader struct {
 	raw []byte
 }
 
-// tlv is the value of the first TLV of a type.
-func (h *proxyHeader) tlv(typ proxyproto.PP2Type) ([]byte, bool) {
-	for rest := h.tlvs; len(rest) > 0; {
-		t, value, after, ok := cutTLV(rest)
-		if !ok {
-			break
-		}
-		if t == typ {
-			return value, true
-		}
-		rest = after
-	}
-	return nil, false
-}
-
 // parseProxyHeader gives its verdict on buf, which holds everything received so far from the first byte
 // of the connection. The error is nil for a header, errProxyMore, or a *proxyHeaderError; the last as
 // soon as the bytes show it. It keeps no state, as its cost on an incomplete header is that

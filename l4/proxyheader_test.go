@@ -374,13 +374,13 @@ func TestProxyHeaderTLV(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, ok := h.tlv(proxyproto.PP2_TYPE_AUTHORITY); !ok || string(got) != "a.test" {
+	if got, ok := findTLV(h.tlvs, proxyproto.PP2_TYPE_AUTHORITY); !ok || string(got) != "a.test" {
 		t.Errorf("authority %q, %v", got, ok)
 	}
-	if got, ok := h.tlv(proxyproto.PP2_TYPE_UNIQUE_ID); !ok || string(got) != "abc" {
+	if got, ok := findTLV(h.tlvs, proxyproto.PP2_TYPE_UNIQUE_ID); !ok || string(got) != "abc" {
 		t.Errorf("unique id % x, %v", got, ok)
 	}
-	if got, ok := h.tlv(proxyproto.PP2_TYPE_ALPN); ok {
+	if got, ok := findTLV(h.tlvs, proxyproto.PP2_TYPE_ALPN); ok {
 		t.Errorf("ALPN %q, though there is none", got)
 	}
 }

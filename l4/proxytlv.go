@@ -28,6 +28,21 @@ func cutTLV(tlvs []byte) (typ proxyproto.PP2Type, value, rest []byte, ok bool) {
 	return proxyproto.PP2Type(tlvs[0]), tlvs[3:end], tlvs[end:], true
 }
 
+// findTLV is the value of the first TLV of a type.
+func findTLV(tlvs []byte, typ proxyproto.PP2Type) (value []byte, found bool) {
+	for len(tlvs) > 0 {
+		t, value, after, ok := cutTLV(tlvs)
+		if !ok {
+			break
+		}
+		if t == typ {
+			return value, true
+		}
+		tlvs = after
+	}
+	return nil, false
+}
+
 // checkTLVs says what is wrong with the TLVs that a header has from an offset on, and verifies the CRC32C
 // if there is one, which the specification demands of those that can (2.2.3).
 func checkTLVs(header []byte, offset int) error {
