@@ -25,6 +25,9 @@ fuzz: ## every fuzz target for a while: FUZZTIME=10s
 e2e: ## bin/sluice in front of a real MinIO cluster, with curl, mc, minio-go and a browser
 	$(GO) test -tags e2e -count=1 -timeout 40m -v ./cmd/sluice/e2e
 
+page: ## the admin page in headless Chromium, in front of stub nodes; screenshots in artifacts/page
+	$(GO) test -tags e2e -count=1 -timeout 20m -v ./cmd/sluice/e2e/page
+
 minio: build ## Sluice in front of a real MinIO cluster of four nodes on loopback; TLS=1: the nodes speak TLS
 	$(GO) build -o $(CACHE)/bin/run-minio ./cmd/internal/cluster/run
 	$(CACHE)/bin/run-minio -sluice $(BIN) $(if $(TLS),-tls)
@@ -48,4 +51,4 @@ clean: ## remove what make made
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9_-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: bench microbench build run test race fuzz e2e minio lint clean help
+.PHONY: bench microbench build run test race fuzz e2e page minio lint clean help

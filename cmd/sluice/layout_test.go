@@ -50,7 +50,8 @@ var mayImport = map[string]struct{ ours, modules []string }{
 		ours:    []string{"cmd/internal/cluster"},
 		modules: []string{"github.com/minio/minio-go/v7", "github.com/chromedp/chromedp", "github.com/chromedp/cdproto"},
 	},
-	"bench": {modules: []string{"golang.org/x/sys", "gonum.org/v1/plot"}}, // a black box: it drives the built binary
+	"cmd/sluice/e2e/page": {modules: []string{"github.com/chromedp/chromedp", "github.com/chromedp/cdproto"}}, // likewise
+	"bench":               {modules: []string{"golang.org/x/sys", "gonum.org/v1/plot"}},                       // a black box: it drives the built binary
 }
 
 // testModules may be used by the tests of every package, and testPackages of ours by those of some.

@@ -1,7 +1,9 @@
 package admin
 
 import (
+	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 )
@@ -103,10 +105,19 @@ func (s *Server) sample() Sample {
 	return out
 }
 
-// showHistory renders the samples.
-func (s *Server) showHistory(w http.ResponseWriter, _ *http.Request) {
+// showHistory renders the samples, all of them or those after a time.
+func (s *Server) showHistory(w http.ResponseWriter, r *http.Request) {
+	var after time.Time
+	if text := r.URL.Query().Get("after"); text != "" {
+		var err error
+		if after, err = time.Parse(time.RFC3339, text); err != nil {
+			fail(w, http.StatusBadRequest, Error{Error: fmt.Sprintf("after %.50q is no time", text), Hint: "use that of a sample: 2006-01-02T15:04:05Z"})
+			return
+		}
+	}
 	s.history.mu.Lock()
 	out := History{Interval: seconds(sampleInterval), Samples: append([]Sample{}, s.history.samples...)}
 	s.history.mu.Unlock()
+	out.Samples = slices.DeleteFunc(out.Samples, func(one Sample) bool { return !one.Time.After(after) })
 	reply(w, http.StatusOK, out)
 }

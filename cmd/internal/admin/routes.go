@@ -21,6 +21,7 @@ func (s *Server) table() []route {
 		{"GET", "/readyz", s.readyz},
 		{"GET", "/metrics", s.metrics.ServeHTTP},
 		{"GET", "/{$}", s.page},
+		{"GET", "/page/{file}", s.pageFile},
 		{"GET", "/api/v1/status", s.status},
 		{"GET", "/api/v1/sessions", s.listSessions},
 		{"DELETE", "/api/v1/sessions", s.killSessions},
@@ -125,10 +126,4 @@ func (s *Server) drain(w http.ResponseWriter, r *http.Request) {
 	}
 	answer.Already = !s.proc.Drain(grace)
 	reply(w, http.StatusAccepted, answer)
-}
-
-// page is what a person sees first.
-func (s *Server) page(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	fmt.Fprint(w, "Sluice\n\nGET /api/v1/status and /api/v1/openapi.json say more; `sluice status` shows it.\n")
 }
