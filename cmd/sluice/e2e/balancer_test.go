@@ -46,6 +46,7 @@ func (s *stage) balance(t *testing.T, with settings) balancer {
 		log.Close()
 		if t.Failed() {
 			t.Logf("the end of the balancer's log:\n%s", cluster.Tail(log.Name(), 40))
+			logNodes(t, s.cluster.Dir)
 		}
 	})
 	var b balancer
@@ -59,6 +60,18 @@ func (s *stage) balance(t *testing.T, with settings) balancer {
 	}
 	t.Cleanup(b.Process().Kill)
 	return b
+}
+
+// logNodes shows the end of what the nodes of the cluster in dir said.
+func logNodes(t *testing.T, dir string) {
+	t.Helper()
+	logs, err := filepath.Glob(filepath.Join(dir, "n*.log"))
+	if err != nil {
+		t.Error(err)
+	}
+	for _, log := range logs {
+		t.Logf("the end of %s:\n%s", filepath.Base(log), cluster.Tail(log, 12))
+	}
 }
 
 // sluiceBalancer is bin/sluice.

@@ -85,7 +85,8 @@ func (s *stand) tell(out io.Writer, binary, config string) error {
 		"Console": c.Scheme() + "://" + s.block.BalancerConsole().String(),
 		"Names":   s.tls,
 		"S3Name":  s.url(s3Name),
-		// mc looks names up in DNS and /etc/hosts, which need not know those under localhost.
+		// mc and verify look names up in DNS and /etc/hosts, which need not know those under localhost.
+		"Balancer":    s.block.Balancer(),
 		"Resolve":     "--resolve " + strings.TrimPrefix(s.url(s3Name), "https://") + "=" + s.block.Balancer().String(),
 		"ConsoleName": s.url(consoleName),
 		"Curl":        curl,
@@ -122,7 +123,11 @@ Try, in another terminal:
   mc mb --ignore-existing lb/films
   head -c 64M /dev/urandom | mc pipe --quiet lb/films/one
   mc stat lb/films/one
-  {{.Sluice}} verify {{if .Names}}--ca {{.Cluster.CA}}{{else}}--console {{.Console}}{{end}} --access-key {{.Cluster.User}} --secret-key {{.Cluster.Password}} {{.S3}}
+{{- if .Names}}
+  {{.Sluice}} verify --ca {{.Cluster.CA}} --resolve {{.Balancer}} --console {{.ConsoleName}} --access-key {{.Cluster.User}} --secret-key {{.Cluster.Password}} {{.S3Name}}
+{{- else}}
+  {{.Sluice}} verify --console {{.Console}} --access-key {{.Cluster.User}} --secret-key {{.Cluster.Password}} {{.S3}}
+{{- end}}
 {{- if .Names}}
   {{.Curl}} -i {{.S3Name}}/minio/health/live
   mc {{.Resolve}} alias set byname {{.S3Name}} {{.Cluster.User}} {{.Cluster.Password}}
