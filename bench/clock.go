@@ -65,12 +65,8 @@ func openClock(countOwn bool) (*clock, error) {
 	if c.cpus == 0 {
 		return nil, errors.New("/proc/stat lists no processor")
 	}
-	for _, controller := range []string{"/sys/fs/cgroup/cpuacct", "/sys/fs/cgroup"} {
-		if c.enter(controller) {
-			break
-		}
-	}
-	if c.countOwn && c.group == "" {
+	grouped := c.enter("/sys/fs/cgroup/cpuacct") || c.enter("/sys/fs/cgroup")
+	if c.countOwn && !grouped {
 		return nil, errors.New("-own needs the right to make a cgroup under /sys/fs/cgroup")
 	}
 	return c, nil

@@ -69,7 +69,7 @@ type load struct {
 }
 
 const (
-	stall = 20 * time.Second // a load that moves nothing for so long has failed
+	stall = 20 * time.Second // a load to which nothing happens for so long has failed
 	slack = 1.05             // a rate is kept when its units end within so much of the time planned
 )
 
@@ -152,17 +152,22 @@ func (l *load) awaitGo(orders *bufio.Reader, ready func()) error {
 	return nil
 }
 
+type (
+	beginFunc func(at time.Duration) error
+	eventFunc func(fd int, events uint32, now func() time.Duration) error
+)
+
 // drive begins count units, by the clock if there is a rate, else so that conns are under way, and handles events until
 // all are done. A unit is done when its handler has counted it in l.done. now is the time since the start; at is when a unit was
 // due, from which its latency counts: a balancer that holds up the load does not make its own figures better.
-func (l *load) drive(count int, rate float64, conns int, begin func(at time.Duration) error, event func(fd int, events uint32, now func() time.Duration) error) (time.Duration, error) {
+func (l *load) drive(count int, rate float64, conns int, begin beginFunc, event eventFunc) (time.Duration, error) {
 	start := time.Now()
 	now := func() time.Duration { return time.Since(start) }
 	random := rand.New(rand.NewPCG(l.Seed, 1))
 	gap := func() time.Duration {
 		return time.Duration(-math.Log(1-random.Float64()) / rate * float64(time.Second))
 	}
-	begun, next, moved, movedAt := 0, time.Duration(0), 0, time.Duration(0)
+	begun, next, movedAt := 0, time.Duration(0), time.Duration(0)
 	l.done = 0
 	for l.done < count {
 		timeout, t := stall, now()
@@ -186,13 +191,14 @@ func (l *load) drive(count int, rate float64, conns int, begin func(at time.Dura
 				begun++
 			}
 		}
-		for _, ev := range l.poll.wait(timeout) {
+		events := l.poll.wait(timeout)
+		for _, ev := range events {
 			if err := event(int(ev.Fd), ev.Events, now); err != nil {
 				return 0, err
 			}
 		}
-		if l.done > moved {
-			moved, movedAt = l.done, t
+		if len(events) > 0 {
+			movedAt = t
 		} else if begun > l.done && t-movedAt > stall {
 			return 0, fmt.Errorf("%w for %v: %d of %d done, %d under way", errStalled, stall, l.done, count, begun-l.done)
 		}

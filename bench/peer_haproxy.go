@@ -30,7 +30,7 @@ func haproxyConfig(s site, threads int, big bool) string {
 		fmt.Fprintf(&b, "  ssl-default-bind-ciphersuites %s\n  ssl-default-bind-curves %s\n  ssl-default-bind-options ssl-min-ver TLSv1.3\n",
 			tlsSuite, tlsCurve)
 	}
-	fmt.Fprintf(&b, "\ndefaults\n  mode tcp\n  timeout connect 2s\n  timeout client 1h\n  timeout server 1h\n")
+	fmt.Fprintf(&b, "\ndefaults\n  mode tcp\n  timeout connect 10s\n  timeout client 1h\n  timeout server 1h\n")
 	if s.bulk {
 		fmt.Fprintf(&b, "  option splice-request\n  option splice-response\n")
 	}
