@@ -63,7 +63,11 @@ func (l *loop) unshut(d *doorway) unix.Errno {
 }
 
 // resume opens a doorway that was held off.
-func (l *loop) resume(d *doorway) { l.unshut(d) }
+func (l *loop) resume(d *doorway) {
+	if l.share.helping {
+		l.unshut(d)
+	}
+}
 
 // admit begins a session for a connection, or closes it.
 func (l *loop) admit(d *doorway, fd int32, from *unix.RawSockaddrAny) {

@@ -81,15 +81,19 @@ type testServer struct {
 }
 
 // serve starts a server on a configuration and ends it with the test.
-func serve(t *testing.T, cfg *configs.Config) *testServer {
+func serve(t *testing.T, cfg *configs.Config, change ...func(*Options)) *testServer {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	ts := &testServer{t: t, cfg: cfg, pools: pool.NewSet(log, nil)}
-	srv, err := New(Options{Log: log, Pools: ts.pools, Ended: func(batch []Record) {
+	o := Options{Log: log, Pools: ts.pools, Ended: func(batch []Record) {
 		ts.mu.Lock()
 		defer ts.mu.Unlock()
 		ts.records = append(ts.records, batch...)
-	}})
+	}}
+	for _, f := range change {
+		f(&o)
+	}
+	srv, err := New(o)
 	if err != nil {
 		t.Fatal(err)
 	}

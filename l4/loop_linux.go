@@ -2,6 +2,7 @@ package l4
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
@@ -20,6 +21,12 @@ type loop struct {
 	parked *parking
 	events [256]epollEvent
 
+	number int     // among its peers
+	peers  []*loop // all loops of the reactor, this one too
+	share  share
+	load   atomic.Int32 // per mille of the last window in which the loop did not wait
+	helps  atomic.Bool  // it accepts sessions, or is about to
+
 	now   int64  // nanoseconds on the server's clock, read once a turn
 	turns uint64 // so far
 	wheel wheel[*loopSession]
@@ -27,18 +34,19 @@ type loop struct {
 	buf   []byte // what is read and at once written; nothing stays in it past one call
 	spare buffers
 
-	sessions  []*loopSession // by index; nil where an index is free
-	indexes   []uint32       // free ones
-	recycled  []*loopSession
-	listening map[uint32]*doorway
-	ready     []*loopSession // have something to do that no event will tell of again
-	working   []*loopSession // the ready ones of this turn
-	ended     []*loopSession // to be closed when the turn is over
-	moving    paths          // what was relayed so far, for other threads to read
-	spliced   uint64         // this turn, see paths
-	copied    uint64         // this turn
-	records   []Record       // of sessions that ended since the last were handed on
-	recordsBy int64          // when they are handed on at the latest
+	generation uint32         // of the last session
+	sessions   []*loopSession // by index; nil where an index is free
+	indexes    []uint32       // free ones
+	recycled   []*loopSession
+	listening  map[uint32]*doorway
+	ready      []*loopSession // have something to do that no event will tell of again
+	working    []*loopSession // the ready ones of this turn
+	ended      []*loopSession // to be closed when the turn is over
+	moving     paths          // what was relayed so far, for other threads to read
+	spliced    uint64         // this turn, see paths
+	copied     uint64         // this turn
+	records    []Record       // of sessions that ended since the last were handed on
+	recordsBy  int64          // when they are handed on at the latest
 
 	mu    sync.Mutex // guards the fields below
 	inbox []func()
@@ -101,8 +109,10 @@ func newLoop(srv *Server, pipes *pipePool) (*loop, error) {
 func (l *loop) run() {
 	defer l.close()
 	for !l.stopped {
+		asleep := l.srv.clock()
 		n := l.wait()
 		l.now = l.srv.clock()
+		l.share.waited += l.now - asleep
 		l.turns++
 		for i := range l.events[:n] {
 			l.take(&l.events[i])
@@ -115,6 +125,7 @@ func (l *loop) run() {
 		if len(l.records) > 0 && l.now >= l.recordsBy {
 			l.flushRecords()
 		}
+		l.assess()
 	}
 }
 
@@ -158,7 +169,11 @@ func (l *loop) work() {
 		l.working[i] = nil
 		s.queued = false
 		alive := l.sessions[s.index] == s && !s.over // it may have ended since it was queued
-		if alive && l.step(s) {
+		if !alive {
+			continue
+		}
+		s.steps++
+		if l.step(s) {
 			l.queue(s)
 		}
 	}

@@ -68,7 +68,13 @@ func TestSlowReaderHoldsOnePipe(t *testing.T) {
 	const size = 24 << 20
 	srv := serve(t, plain(configs.RelayAuto, startNode(t, func(c *net.TCPConn) { c.Write(pattern(size, 1)) })))
 	c := dial(t, srv.addr("s3"))
-	time.Sleep(300 * time.Millisecond)
+	for range 500 {
+		if srv.Pipes().Busy > 0 {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	time.Sleep(100 * time.Millisecond)
 	if stats := srv.Pipes(); stats.Busy != 1 {
 		t.Errorf("%d pipes are held, want 1: %+v", stats.Busy, stats)
 	}
@@ -86,7 +92,10 @@ func TestSlowReaderHoldsOnePipe(t *testing.T) {
 func TestBulkWithoutPipes(t *testing.T) {
 	leakCheck(t)
 	srv := serve(t, plain(configs.RelayAuto, startNode(t, echo)))
-	srv.reactor.(*reactor).pipes.limit = 0
+	pipes := srv.reactor.(*reactor).pipes
+	pipes.mu.Lock()
+	pipes.limit = 0
+	pipes.mu.Unlock()
 	c := dial(t, srv.addr("s3"))
 	const size = 8 << 20
 	go func() {
@@ -204,4 +213,76 @@ func atoi(s string) (n int) {
 		}
 	}
 	return n
+}
+
+// A second loop helps when the first is short of time, is given sessions, and gives them back when there is
+// little to do. The sessions notice nothing.
+func TestLoopsShareWork(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	leakCheck(t)
+	stop := make(chan struct{})
+	node := startNode(t, func(c *net.TCPConn) {
+		for i := byte(1); ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if _, err := c.Write(pattern(1<<20, i%8)); err != nil {
+				return
+			}
+		}
+	})
+	cfg := plain(configs.RelayAuto, node)
+	srv := serve(t, cfg, func(o *Options) { o.Loops = 2 })
+	loops := srv.reactor.(*reactor).loops
+	held := func(l *loop) (n int) {
+		l.await(func(l *loop) { n = len(l.sessions) - 1 - len(l.indexes) })
+		return n
+	}
+	var wg sync.WaitGroup
+	for range 8 {
+		c := dial(t, srv.addr("s3"))
+		wg.Go(func() {
+			defer c.Close()
+			buf := make([]byte, 1<<20)
+			for i := byte(1); ; i++ {
+				if _, err := io.ReadFull(c, buf); err != nil {
+					return // the node's end, at the border of a block
+				}
+				if d := diff(buf, pattern(1<<20, i%8)); d != "" {
+					t.Error(d)
+					return
+				}
+			}
+		})
+	}
+	time.Sleep(200 * time.Millisecond)
+	// Whether the machine lets one loop get short of time is not for a test to rely on: say that it is.
+	gave := make(chan int)
+	loops[0].post(func() {
+		if to := loops[0].helper(); to != nil {
+			loops[0].give(to, 500, 1000)
+		}
+		gave <- len(loops[0].sessions) - 1 - len(loops[0].indexes)
+	})
+	if n := <-gave; n == 8 || n == 0 {
+		t.Errorf("the first loop kept %d of 8 sessions, want some", n)
+	}
+	if n := held(loops[1]); n == 0 {
+		t.Error("the second loop has no sessions")
+	}
+	time.Sleep(300 * time.Millisecond)
+	close(stop)
+	wg.Wait()
+	srv.wait(8)
+	for range 60 {
+		if !loops[1].helps.Load() {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Error("the second loop still helps, with nothing to do")
 }

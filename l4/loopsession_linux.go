@@ -25,15 +25,16 @@ type loopSession struct {
 	head    []byte   // what the client sent first: until it is on its way to a node that has answered
 
 	timer    timer[*loopSession]
-	active   int64 // when a byte last moved
-	unsent   int32 // while a reset waits for what was sent before it: how much of that is left
-	left     side  // who finished first, once one has
-	queued   bool  // in loop.ready
-	flushing bool  // both flows are done, and a reset waits to be passed on
-	told     bool  // the client was told by an alert, so its connection is closed in order
-	settled  bool  // it has outlived its first timer
-	alone    bool  // no node is left to be dialled beside the chosen one
-	over     bool  // ended; its descriptors are closed when the turn is over
+	active   int64  // when a byte last moved
+	steps    uint32 // taken since the loop last looked at who makes its load
+	unsent   int32  // while a reset waits for what was sent before it: how much of that is left
+	left     side   // who finished first, once one has
+	queued   bool   // in loop.ready
+	flushing bool   // both flows are done, and a reset waits to be passed on
+	told     bool   // the client was told by an alert, so its connection is closed in order
+	settled  bool   // it has outlived its first timer
+	alone    bool   // no node is left to be dialled beside the chosen one
+	over     bool   // ended; its descriptors are closed when the turn is over
 }
 
 // An attempt is a connection to a node: being made, waiting for the node's first byte, or relaying.
@@ -69,6 +70,15 @@ func (l *loop) newSession(fd int32, r *rules, client netip.AddrPort) *loopSessio
 		s = new(loopSession)
 		s.timer.owner = s
 	}
+	l.enlist(s)
+	s.session = session{id: l.srv.nextID.Add(1), rules: r, client: client, accepted: l.now}
+	s.clientEnd = end{fd: fd}
+	s.active = l.now
+	return s
+}
+
+// enlist gives a session its index, and a generation that none had there before.
+func (l *loop) enlist(s *loopSession) {
 	if n := len(l.indexes); n > 0 {
 		s.index, l.indexes = l.indexes[n-1], l.indexes[:n-1]
 		l.sessions[s.index] = s
@@ -76,10 +86,8 @@ func (l *loop) newSession(fd int32, r *rules, client netip.AddrPort) *loopSessio
 		s.index = uint32(len(l.sessions))
 		l.sessions = append(l.sessions, s)
 	}
-	s.session = session{id: l.srv.nextID.Add(1), rules: r, client: client, accepted: l.now}
-	s.clientEnd = end{fd: fd}
-	s.active = l.now
-	return s
+	l.generation++
+	s.generation = l.generation
 }
 
 // finish ends a session: nothing more is moved. Its descriptors stay open until the turn is over, so
@@ -132,10 +140,9 @@ func (l *loop) hangUp(e *end, reset bool) {
 
 // recycle makes the session's memory and index free for another.
 func (l *loop) recycle(s *loopSession) {
-	index, generation := s.index, s.generation+1
-	l.sessions[index] = nil
-	l.indexes = append(l.indexes, index)
-	*s = loopSession{generation: generation}
+	l.sessions[s.index] = nil
+	l.indexes = append(l.indexes, s.index)
+	*s = loopSession{}
 	s.timer.owner = s
 	if len(l.recycled) < maxRecycled {
 		l.recycled = append(l.recycled, s)

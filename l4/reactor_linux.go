@@ -23,7 +23,7 @@ type reactor struct {
 
 func newReactor(srv *Server, o Options) (engine, error) {
 	if o.Loops == 0 {
-		o.Loops = 1
+		o.Loops = runtime.NumCPU()
 	}
 	if o.Pipes == 0 {
 		o.Pipes = pipeLimit()
@@ -32,10 +32,18 @@ func newReactor(srv *Server, o Options) (engine, error) {
 	for range o.Loops {
 		l, err := newLoop(srv, r.pipes)
 		if err != nil {
-			r.stop(CauseInternal)
+			for _, made := range r.loops {
+				made.close()
+			}
 			return nil, fmt.Errorf("reactor: %w", err)
 		}
+		l.number = len(r.loops)
 		r.loops = append(r.loops, l)
+	}
+	r.loops[0].share.helping = true
+	r.loops[0].helps.Store(true)
+	for _, l := range r.loops {
+		l.peers = r.loops
 		r.done.Go(l.run)
 	}
 	// A loop that waits in the kernel keeps its P; the rest of the process needs others.
@@ -52,8 +60,8 @@ func (r *reactor) all(f func(*loop)) {
 	}
 }
 
-// open gives every loop a doorway to the socket. Each registers it EPOLLEXCLUSIVE, so that one connection
-// wakes one loop, epoll_ctl(2).
+// open gives every loop a doorway to the socket. Those that take sessions register it EPOLLEXCLUSIVE, so
+// that one connection wakes one loop, epoll_ctl(2).
 func (r *reactor) open(sk *socket) (err error) {
 	r.mu.Lock()
 	index := r.next
@@ -63,6 +71,9 @@ func (r *reactor) open(sk *socket) (err error) {
 		d := &doorway{socket: sk, index: index, batch: 1}
 		d.timer.owner = d
 		l.listening[index] = d
+		if !l.share.helping {
+			return
+		}
 		if e := l.unshut(d); e != 0 {
 			err = os.NewSyscallError("epoll_ctl", e)
 		}
@@ -88,6 +99,7 @@ func (r *reactor) shut(sk *socket) {
 }
 
 func (r *reactor) stop(cause Cause) {
+	r.all(func(l *loop) { l.peers = nil }) // no session changes hands any more
 	r.all(func(l *loop) {
 		for _, s := range l.sessions {
 			if s != nil {

@@ -50,10 +50,14 @@ func (l *loop) patience() int {
 	if by := millis(l.recordsBy) + 1; len(l.records) > 0 && (!ok || by < at) {
 		at, ok = by, true
 	}
-	if !ok {
-		return -1
+	ms := int64(-1)
+	if ok {
+		ms = max(0, at-millis(l.srv.clock()))
 	}
-	return int(max(0, at-millis(l.srv.clock())))
+	if l.share.helping && l.number > 0 && (ms < 0 || ms > shareWindow.Milliseconds()) {
+		ms = shareWindow.Milliseconds() // to see whether it is still needed
+	}
+	return int(ms)
 }
 
 // parking lets a loop's goroutine sleep in the runtime's network poller, like any other: an epoll set
