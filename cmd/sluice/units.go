@@ -72,7 +72,9 @@ func msOf(seconds float64) string {
 // plainly is a text from outside that cannot spoil a table or a terminal: quoted where it is not plain.
 func plainly(s string) string {
 	const most = 60
-	if strings.ContainsFunc(s, func(r rune) bool { return r == '"' || r == unicode.ReplacementChar || unicode.IsSpace(r) || !unicode.IsPrint(r) }) {
+	if strings.ContainsFunc(s, func(r rune) bool {
+		return r == '"' || r == unicode.ReplacementChar || unicode.IsSpace(r) || !unicode.IsPrint(r)
+	}) {
 		s = strconv.QuoteToASCII(s)
 	}
 	if len(s) > most {

@@ -34,6 +34,7 @@ func (s *Server) table() []route {
 		{"POST", "/api/v1/pools/{pool}/nodes/{node}/maint", s.maintNode},
 		{"POST", "/api/v1/reload", s.reload},
 		{"POST", "/api/v1/drain", s.drain},
+		{"GET", "/api/v1/openapi.json", s.openAPI},
 	}
 }
 
