@@ -12,6 +12,7 @@ import (
 const (
 	sampleInterval = 5 * time.Second
 	maxSamples     = 15 * 60 / 5 // 15 minutes
+	maxNodeSamples = 512         // nodes; of those behind only the sums of their pools are kept: a few megabytes
 )
 
 // History is the answer of GET /api/v1/history: what was counted every so often, oldest first. Rates are
@@ -89,6 +90,7 @@ func (s *Server) sample() Sample {
 			out.Rejected += n
 		}
 	}
+	nodes := 0
 	for _, p := range s.proc.Pools.Pools() {
 		one := PoolSample{Name: p.Name(), Available: p.Available(), Nodes: []NodeSample{}}
 		for _, n := range p.Nodes() {
@@ -96,9 +98,11 @@ func (s *Server) sample() Sample {
 			one.Sessions += st.Sessions
 			one.Bytes.In += st.BytesIn
 			one.Bytes.Out += st.BytesOut
-			one.Nodes = append(one.Nodes, NodeSample{
-				Name: n.Name(), Sessions: st.Sessions, Bytes: Bytes{In: st.BytesIn, Out: st.BytesOut},
-			})
+			if nodes++; nodes <= maxNodeSamples {
+				one.Nodes = append(one.Nodes, NodeSample{
+					Name: n.Name(), Sessions: st.Sessions, Bytes: Bytes{In: st.BytesIn, Out: st.BytesOut},
+				})
+			}
 		}
 		out.Pools = append(out.Pools, one)
 	}

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"maps"
 	"net/http"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -153,9 +154,7 @@ func (m meter) listener(ln *l4.Listener) {
 			t := pools[r.Pool]
 			pools[r.Pool] = total{t.in + in, t.out + out}
 		}
-		for end, n := range r.AllEnded() {
-			ended[end] = n
-		}
+		maps.Insert(ended, r.AllEnded())
 		for end, n := range ended {
 			m.counter(descSessionsTotal, n, name, r.Label, r.Pool, end.Cause.String(), end.Phase.String())
 		}

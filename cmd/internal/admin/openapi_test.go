@@ -9,7 +9,6 @@ import (
 	"go/parser"
 	"go/token"
 	"maps"
-	"net/http"
 	"os"
 	"reflect"
 	"regexp"
@@ -85,6 +84,8 @@ var describedRoutes = []described{
 	{"GET", "/api/v1/events", "events", "follow the transitions, as server-sent events: event is the kind, data an Event", []param{
 		{"last_event_id", "query", "integer", "as the header Last-Event-ID: begin behind this one; else with all that are remembered"},
 	}, []answer{{200, "the stream", nil, "text/event-stream"}, badRequest, {503, "there are too many streams", Error{}, ""}}},
+	{"GET", nodePath("drain"), "askDrain", "what draining a node would meet now; changes nothing", nodeParams,
+		[]answer{{200, "the outlook", DrainOutlook{}, ""}, notThere}},
 	{"POST", nodePath("drain"), "drainNode", "no new sessions for a node; a MinIO node is asked first whether its cluster keeps write quorum without it",
 		append(slices.Clip(nodeParams), param{"force", "query", "boolean", "whatever the node says"}),
 		[]answer{{200, "done", NodeChange{}, ""}, badRequest, notThere,
@@ -103,7 +104,8 @@ var describedRoutes = []described{
 // enums are the words that a field may have.
 var enums = map[string][]string{
 	"Node.health": {"unknown", "up", "down"}, "Node.admin": {"ready", "drain", "maint"},
-	"NodeChange.admin": {"ready", "drain", "maint"}, "NodeChange.was": {"ready", "drain", "maint"},
+	"DrainOutlook.admin": {"ready", "drain", "maint"},
+	"NodeChange.admin":   {"ready", "drain", "maint"}, "NodeChange.was": {"ready", "drain", "maint"},
 	"Check.verdict": {"pass", "busy", "fail", "late"}, "Event.kind": Kinds(),
 	"Session.phase": {"accept", "header", "hello", "dial", "relay", "linger"}, "Session.path": {"", "splice", "copy", "tls"},
 }
@@ -240,8 +242,7 @@ func (m *schemas) add(t reflect.Type) {
 	s := object{"type": "object"}
 	m.out[t.Name()] = s
 	properties, required := object{}, []any{}
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
 		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
 		p := m.of(f.Type)
 		if text := m.docs[t.Name()+"."+f.Name]; text != "" {
@@ -351,6 +352,8 @@ func TestAnswersHaveTheirShape(t *testing.T) {
 	ask("DELETE", "/api/v1/sessions", "/api/v1/sessions", 400)
 	ask("DELETE", "/api/v1/sessions?pool=s3&node=x", "/api/v1/sessions", 404)
 	ask("DELETE", "/api/v1/sessions?pool=s3&node="+node, "/api/v1/sessions", 200)
+	ask("GET", "/api/v1/pools/s3/nodes/"+node+"/drain", nodePath("drain"), 200)
+	ask("GET", "/api/v1/pools/s3/nodes/x/drain", nodePath("drain"), 404)
 	for _, word := range []string{"drain", "maint", "ready"} {
 		ask("POST", "/api/v1/pools/s3/nodes/"+node+"/"+word, nodePath(word), 200)
 		ask("POST", "/api/v1/pools/s4/nodes/"+node+"/"+word, nodePath(word), 404)
@@ -468,9 +471,6 @@ func TestPatterns(t *testing.T) {
 		}
 		if !slices.Equal(in, want) {
 			t.Errorf("%s: described %q, want %q", d.path, in, want)
-		}
-		if d.method == http.MethodGet && strings.Contains(d.path, "drain") {
-			t.Errorf("%s changes something", d.path)
 		}
 	}
 }
