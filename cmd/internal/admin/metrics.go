@@ -135,8 +135,18 @@ func (m meter) histogram(d *prometheus.Desc, h pool.Histogram, labels ...string)
 	m.out <- prometheus.MustNewConstHistogram(d, total, h.Sum, buckets, labels...)
 }
 
-// listener sends what a listener counts. The ways in which sessions usually end are there from the start, so
-// that a rate is known from the first session on; the others once they occur.
+// expected are the ways in which sessions usually end, and those that somebody should be woken for. They are
+// there from the start, because a rate cannot tell the first of a series that was not there; the others once
+// they occur.
+var expected = []l4.Ending{
+	{Cause: l4.CauseClient, Phase: l4.PhaseRelay}, {Cause: l4.CauseNode, Phase: l4.PhaseRelay},
+	{Cause: l4.CauseClientReset, Phase: l4.PhaseRelay}, {Cause: l4.CauseNodeReset, Phase: l4.PhaseRelay},
+	{Cause: l4.CauseTimeout, Phase: l4.PhaseRelay},
+	{Cause: l4.CauseNoNode, Phase: l4.PhaseDial}, {Cause: l4.CauseDial, Phase: l4.PhaseDial},
+	{Cause: l4.CauseInternal, Phase: l4.PhaseRelay},
+}
+
+// listener sends what a listener counts.
 func (m meter) listener(ln *l4.Listener) {
 	name := ln.Name()
 	m.gauge(descSessions, float64(ln.Sessions()), name)
@@ -148,8 +158,9 @@ func (m meter) listener(ln *l4.Listener) {
 	for _, r := range ln.Routes() {
 		ended := map[l4.Ending]uint64{}
 		if r.Pool != "" {
-			ended[l4.Ending{Cause: l4.CauseClient, Phase: l4.PhaseRelay}] = 0
-			ended[l4.Ending{Cause: l4.CauseNode, Phase: l4.PhaseRelay}] = 0
+			for _, end := range expected {
+				ended[end] = 0
+			}
 			in, out := r.Bytes()
 			t := pools[r.Pool]
 			pools[r.Pool] = total{t.in + in, t.out + out}

@@ -145,7 +145,7 @@ func TestManySessions(t *testing.T) {
 				}
 			}
 			t.Logf("a list took %v, the slowest %v", all/10, slowest)
-			if slowest > 2*time.Second {
+			if slowest > 10*time.Second { // a busy machine, the race detector
 				t.Errorf("a list took %v", slowest)
 			}
 		})
