@@ -115,7 +115,7 @@ func TestMetrics(t *testing.T) {
 		}
 	}
 	for _, name := range []string{
-		`sluice_check_seconds` + label, `sluice_dial_seconds_sum`, `sluice_hello_bytes_sum`,
+		`sluice_check_seconds` + label, `sluice_hello_bytes_sum`,
 		`sluice_relay_bytes_total{path="copy"}`, `sluice_config_last_reload_success_timestamp_seconds`,
 		`sluice_pipes_limit`, `sluice_sessions_capacity`, `process_open_fds`, `go_goroutines`,
 		`sluice_checks_total` + label[:len(label)-1] + `,verdict="pass"}`,
@@ -124,7 +124,8 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("after: %s is %v, want above 0", name, after[name])
 		}
 	}
-	for _, name := range []string{`sluice_pipes{state="free"}`, `sluice_pipes{state="busy"}`, `sluice_sessions_pending`, `sluice_pipes_short`} {
+	for _, name := range []string{`sluice_pipes{state="free"}`, `sluice_pipes{state="busy"}`, `sluice_sessions_pending`, `sluice_pipes_short`,
+		`sluice_dial_seconds_sum`} { // a loop's clock stands still for a turn, and a dial on loopback takes no longer
 		if _, ok := after[name]; !ok {
 			t.Errorf("after: there is no %s", name)
 		}

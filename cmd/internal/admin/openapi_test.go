@@ -60,6 +60,8 @@ var describedRoutes = []described{
 		[]answer{{200, "they should", Readiness{}, ""}, {503, "they should not", Readiness{}, ""}}},
 	{"GET", "/metrics", "metrics", "metrics for Prometheus", nil, []answer{{200, "the metrics", nil, "text/plain"}}},
 	{"GET", "/", "page", "the page for people", nil, []answer{{200, "the page", nil, "text/html"}}},
+	{"GET", "/page/{file}", "pageFile", "a file of the page", []param{{"file", "path", "string", "its name"}},
+		[]answer{{200, "the file", nil, "text/css"}, notThere}},
 	{"GET", "/api/v1/status", "status", "all there is to know but the sessions themselves", nil, []answer{{200, "the status", Status{}, ""}}},
 	{"GET", "/api/v1/history", "history", "what was counted in the last 15 minutes", nil, []answer{{200, "the samples", History{}, ""}}},
 	{"GET", "/api/v1/sessions", "sessions", "the sessions that live and fit all filters", []param{
@@ -158,7 +160,7 @@ func openAPIOf(t *testing.T) []byte {
 		}
 		responses["default"] = m.response(answer{text: "anything else", shape: Error{}})
 		op["responses"] = responses
-		if strings.HasPrefix(d.path, "/healthz") || d.path == "/readyz" || d.path == "/" {
+		if open(d.path) {
 			op["security"] = []any{}
 		}
 		if paths[d.path] == nil {
@@ -339,6 +341,16 @@ func TestAnswersHaveTheirShape(t *testing.T) {
 	ask("GET", "/readyz", "/readyz", 200)
 	ask("GET", "/metrics", "/metrics", 200)
 	ask("GET", "/", "/", 200)
+	files, err := pageFiles.ReadDir("page")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		if strings.HasSuffix(file.Name(), ".css") {
+			ask("GET", "/page/"+file.Name(), "/page/{file}", 200)
+		}
+	}
+	ask("GET", "/page/nothing", "/page/{file}", 404)
 	ask("GET", "/api/v1/status", "/api/v1/status", 200)
 	until(t, "a sample", func() bool { return strings.Contains(second(f.do("GET", "/api/v1/history")), `"pools":[{`) })
 	ask("GET", "/api/v1/history", "/api/v1/history", 200)
