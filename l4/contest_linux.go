@@ -27,14 +27,23 @@ func (l *loop) contest(s *loopSession) (more bool) {
 		l.settle(s)
 		return l.relay(s)
 	}
-	if s.rival != nil && l.answers(s, s.rival) {
-		l.drop(&s.chosen)
-		s.chosen, s.rival = *s.rival, nil
-	} else if s.over || s.chosen.node == nil || !l.answers(s, &s.chosen) {
+	answer := 0
+	if s.rival != nil {
+		if answer = l.answer(s, s.rival); answer > 0 {
+			l.drop(&s.chosen)
+			s.chosen, s.rival = *s.rival, nil
+		}
+	}
+	if answer == 0 && s.contested() {
+		answer = l.answer(s, &s.chosen)
+	}
+	if answer == 0 {
 		return false
 	}
+	s.chosen.node.Answered()
 	l.settle(s)
-	return l.relay(s)
+	l.brought(s, &s.toClient, &s.chosen.end, &s.clientEnd, answer)
+	return !s.over
 }
 
 // wentOn reports whether the client has sent more than its hello, or was cut: what comes beyond a hello is
@@ -56,29 +65,29 @@ func (l *loop) wentOn(s *loopSession) bool {
 	return true
 }
 
-// answers offers an attempt the session's head, and reports whether the node has begun to answer. An
-// attempt that failed is gone afterwards, and what follows from that is done.
-func (l *loop) answers(s *loopSession, a *attempt) bool {
+// answer offers an attempt the session's head, and reads the beginning of the node's answer into the loop's
+// buffer; 0: there is none yet. An attempt that failed is gone afterwards, and what follows from that is
+// done.
+func (l *loop) answer(s *loopSession, a *attempt) int {
 	e := l.offer(s, a)
 	if e == 0 && a.end.has(canRead) {
-		var first [1]byte
 		var n int
-		n, e = sysPeek(a.end.fd, first[:])
+		n, e = sysRead(a.end.fd, l.buf)
 		switch {
 		case e == unix.EAGAIN:
 			a.end.clear(canRead)
-			e = 0
-		case e == 0 && n == 0:
-			e = unix.ECONNRESET // ended without an answer: no matter how
+			return 0
+		case e == 0 && n > 0:
+			return n
 		case e == 0:
-			return true
+			e = unix.ECONNRESET // ended without an answer: no matter how
 		}
 	}
 	if e != 0 {
 		l.failed(s, a, e)
 		l.succeed(s, a)
 	}
-	return false
+	return 0
 }
 
 // offer connects an attempt, as far as that goes by itself, and sends it the head.

@@ -2,6 +2,7 @@ package l4
 
 import (
 	"math"
+	"time"
 )
 
 // deadline is when something must have happened to a session, on the loop's clock. Whatever the phase
@@ -15,15 +16,22 @@ func (s *loopSession) deadline() int64 {
 		return max(s.accepted, s.headed) + int64(s.rules.patience(s.phase))
 	case PhaseDial:
 		return min(s.dialFrom+int64(t.DialTotal), s.attemptDeadline(), s.hedgeDeadline())
-	case PhaseRelay:
-		if s.contested() {
-			return s.attemptDeadline()
-		}
-		return s.active + int64(t.Idle)
-	case PhaseLinger:
-		return s.active + int64(t.HalfClose)
 	}
-	return math.MaxInt64
+	if s.contested() {
+		return s.attemptDeadline()
+	}
+	if !s.settled {
+		return min(s.quietDeadline(), s.connected+int64(settleAge))
+	}
+	return s.quietDeadline()
+}
+
+// quietDeadline is when a relay has moved nothing for too long.
+func (s *loopSession) quietDeadline() int64 {
+	if s.phase == PhaseLinger {
+		return s.active + int64(s.rules.timeouts.HalfClose)
+	}
+	return s.active + int64(s.rules.timeouts.Idle)
 }
 
 // attemptDeadline is when the latest attempt to reach a node has had its time: to connect, then to
@@ -75,8 +83,8 @@ func (l *loop) expired(s *loopSession) {
 		return
 	}
 	if !s.over {
-		l.settleIn(s)
 		l.arm(s)
+		l.queue(s) // whatever that has set going goes on
 	}
 }
 
@@ -94,18 +102,15 @@ func (l *loop) overdue(s *loopSession) {
 	case s.phase == PhaseHeader, s.phase == PhaseHello:
 		s.timedOut()
 		l.finish(s, s.cause)
+	case l.now < s.quietDeadline():
+		s.settled = true
+		setKeepalive(int(s.chosen.end.fd), &s.rules.timeouts)
 	default:
 		l.finish(s, CauseTimeout)
 	}
 }
 
-// settleIn is done once for a session that outlives its first timer. Keepalive and TCP_USER_TIMEOUT
-// find out about nodes that vanish, which a session that is over within seconds has no need of: set
-// here, they cost short sessions no system call.
-func (l *loop) settleIn(s *loopSession) {
-	if s.settled || s.phase < PhaseRelay || s.contested() {
-		return
-	}
-	s.settled = true
-	setKeepalive(int(s.chosen.end.fd), &s.rules.timeouts)
-}
+// settleAge is when a session's connection to its node gets keepalive and TCP_USER_TIMEOUT. They find out
+// about nodes that vanish, which a session that is over by then has no need of, and it is spared the
+// system calls. The client's connection has them from its listening socket.
+const settleAge = 2 * time.Second

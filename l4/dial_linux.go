@@ -28,10 +28,12 @@ func (l *loop) dialNext(s *loopSession) {
 	err := l.attempt(s, &s.chosen, slotNode)
 	switch {
 	case err == nil:
-		l.arm(s)
 		if s.chosen.offered > 0 {
+			l.now = l.srv.clock() // what it took is to be seen, though it is the same turn
 			l.dialled(s)
-			l.queue(s)
+		}
+		if !s.over {
+			l.arm(s)
 		}
 	case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE), errors.Is(err, unix.ENOBUFS), errors.Is(err, unix.ENOMEM):
 		l.finish(s, CauseResources)

@@ -68,33 +68,31 @@ func (l *loop) move(s *loopSession, f *flow, src, dst *end) (more bool) {
 
 // copy moves a small burst: one read into the loop's buffer, one write out of it.
 func (l *loop) copy(s *loopSession, f *flow, src, dst *end) {
-	last := src.has(peerDone) && !src.has(troubled)
 	n, e := sysRead(src.fd, l.buf)
 	switch {
 	case e == unix.EAGAIN:
 		src.clear(canRead)
-		return
 	case e != 0:
 		l.sourceCut(s, f, src, e)
-		return
 	case n == 0:
 		l.sourceEnded(s, f, src)
-		return
+	default:
+		l.brought(s, f, src, dst, n)
 	}
-	if n < len(l.buf) {
-		src.drained()
-		if last {
-			// The FIN was there before this read, and the read found less than it asked for: that was all.
-			l.sourceEnded(s, f, src)
-		}
-	} else {
-		f.bulk, f.streak = true, 0
-	}
-	l.pass(s, f, dst, n)
 }
 
-// pass writes the first n bytes of the loop's buffer. What the destination does not take is kept.
-func (l *loop) pass(s *loopSession, f *flow, dst *end, n int) {
+// brought goes on with the n bytes that a read from src has put into the loop's buffer: they are written to
+// dst, and what that does not take is kept.
+func (l *loop) brought(s *loopSession, f *flow, src, dst *end, n int) {
+	switch {
+	case n == len(l.buf):
+		f.bulk, f.streak = true, 0
+	case src.has(peerDone) && !src.has(troubled):
+		// The FIN was there before the read, and the read found less than it asked for: that was all.
+		l.sourceEnded(s, f, src)
+	default:
+		src.drained()
+	}
 	l.copied += uint64(n)
 	l.moved(s, f, n)
 	w, e := sysSend(dst.fd, l.buf[:n])

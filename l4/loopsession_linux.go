@@ -32,7 +32,7 @@ type loopSession struct {
 	queued   bool   // in loop.ready
 	flushing bool   // both flows are done, and a reset waits to be passed on
 	told     bool   // the client was told by an alert, so its connection is closed in order
-	settled  bool   // it has outlived its first timer
+	settled  bool   // it is older than settleAge
 	alone    bool   // no node is left to be dialled beside the chosen one
 	over     bool   // ended; its descriptors are closed when the turn is over
 }
