@@ -24,6 +24,7 @@ function bannersOf({ status, lostSince, error }) {
     const then = status ? `What is shown is from ${units.clock(new Date(status.time))}. ` : "";
     return [{ key: "lost", tone: "bad", text: `Connection lost: no answer from Sluice since ${units.clock(lostSince)} (${error}). ${then}Trying again.` }];
   }
+  if (!status) return [];
   const all = [];
   if (status.draining) all.push({ key: "drain", tone: "warn", text: "This balancer drains: it takes no new clients and ends with its last session." });
   for (const why of status.not_ready) if (!status.draining) all.push({ key: why, tone: "bad", text: `Not ready: ${units.plain(why)}.` });

@@ -6,6 +6,8 @@ const dialog = byId("confirm");
 const [title, body, error, cancel, act] = ["title", "body", "error", "cancel", "act"].map((name) => byId(`confirm-${name}`));
 
 let current = null; // the question that is open
+let opener = null; // what had the focus before
+let section = null; // in which that is
 
 /**
  * confirm asks one question at a time. What:
@@ -17,13 +19,14 @@ let current = null; // the question that is open
  *   run     () => promise: does it. If that fails the dialog says why and stays.
  */
 export async function confirm(what) {
+  const [facts, choices] = [el("div"), el("div")];
   const question = {
     fact: (text, tone = "none") => {
       const line = el("p.fact", { "data-tone": tone }, text);
-      body.append(line);
+      facts.append(line);
       return line;
     },
-    add: (...nodes) => body.append(...nodes),
+    choice: (box, text) => choices.append(el("label.choice", {}, box, text)),
     word: (text, danger) => {
       say(act, text);
       mark(act, "data-danger", danger ? "" : undefined);
@@ -34,16 +37,21 @@ export async function confirm(what) {
   };
   current = question;
   say(title, what.title);
-  body.replaceChildren();
+  body.replaceChildren(facts, choices);
   show(error, false);
   question.word(what.action, what.danger);
   question.allow(false);
+  opener = document.activeElement;
+  section = opener.closest("section");
   dialog.showModal();
   cancel.focus();
   if ((await what.fill(question)) !== false && question.open()) question.allow(true);
 }
 
-dialog.addEventListener("close", () => (current = null));
+dialog.addEventListener("close", () => {
+  current = null;
+  giveBack();
+});
 cancel.addEventListener("click", () => dialog.close());
 dialog.querySelector("form").addEventListener("submit", async (e) => {
   e.preventDefault();
@@ -60,3 +68,10 @@ dialog.querySelector("form").addEventListener("submit", async (e) => {
     question.allow(true);
   }
 });
+
+/** giveBack puts the focus beside what had it before, where that is gone by now; else the browser has put it there. */
+function giveBack() {
+  if (opener.isConnected && opener.checkVisibility()) return;
+  const beside = opener.isConnected && opener.parentElement.querySelector("button:not([hidden])");
+  (beside || section?.querySelector("h2"))?.focus();
+}

@@ -1,7 +1,7 @@
 // What is known of Sluice, and how old that is. The status is asked for again and again, and at once when an
 // event says that something has changed; the history when a sample may have been added.
 
-import { ask, follow } from "./api.js";
+import { ask, follow, Refused } from "./api.js";
 import { ratesOf, trendsOf } from "./rates.js";
 
 const often = 2000; // milliseconds between two statuses
@@ -66,7 +66,7 @@ async function turn() {
     [known.lostSince, known.error] = [null, ""];
   } catch (error) {
     known.lostSince ??= new Date();
-    known.error = error.name === "TimeoutError" ? "no answer in time" : error.message;
+    known.error = error instanceof Refused ? error.message : error.name === "TimeoutError" ? "not in time" : "no connection";
   }
   changed();
   return known.lostSince === null;

@@ -14,30 +14,41 @@ import * as sessions from "./sessions.js";
 import { wantToken } from "./token.js";
 import * as units from "./units.js";
 
+let drawing = 0; // the frame in which all that is new is drawn
+
+/** redraw draws what is known, once for all that came together. */
+function redraw() {
+  drawing ||= requestAnimationFrame(() => {
+    drawing = 0;
+    draw();
+  });
+}
+
 function draw() {
   const lost = known.lostSince !== null;
   document.documentElement.classList.toggle("stale", lost);
+  say(byId("link"), lost ? "connection lost" : known.status ? "live" : "connecting");
+  mark(byId("link"), "data-tone", lost ? "bad" : known.status ? "good" : "none");
   banners.show(known);
-  say(byId("link"), lost ? "connection lost" : "live");
-  mark(byId("link"), "data-tone", lost ? "bad" : "good");
-  if (!known.status) return;
   events.show(known);
-  if (lost) return;
-  drawHead(known.status);
-  for (const part of [overview, nodes, listeners, certificates, sessions]) part.show(known);
+  if (!known.status) return;
+  drawHead(known.status, lost);
+  for (const part of [overview, nodes, listeners, certificates]) part.show(known);
+  if (!lost) sessions.show(known);
 }
 
-function drawHead(status) {
+function drawHead(status, lost) {
+  const word = status.draining ? "draining" : status.ready ? "ready" : "not ready";
   const last = status.config.last_reload;
   document.title = `${status.ready ? "" : "! "}${status.host || "Sluice"} · Sluice`;
   say(byId("host"), status.host);
   say(byId("about"), `up ${units.age(status.uptime)}, ${status.config.path}${last.ok ? `, read ${units.age((new Date(status.time) - new Date(last.time)) / 1000)} ago` : ""}`);
-  say(byId("ready"), status.draining ? "draining" : status.ready ? "ready" : "not ready");
-  mark(byId("ready"), "data-tone", status.draining ? "warn" : status.ready ? "good" : "bad");
+  say(byId("ready"), lost ? `was ${word}` : word);
+  mark(byId("ready"), "data-tone", lost ? "none" : status.draining ? "warn" : status.ready ? "good" : "bad");
   say(byId("build"), `${status.build.version} ${status.build.commit.slice(0, 12)}, ${status.build.go}, pid ${status.pid}`);
 }
 
 onToken(wantToken);
 nodes.onChoose(sessions.choose);
 sessions.begin();
-run(draw, (event) => news(events.sentence(event).text));
+run(redraw, (event) => news(events.sentence(event).text));

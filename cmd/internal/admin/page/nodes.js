@@ -1,6 +1,7 @@
 // The pools, and their nodes.
 
 import { byId, el, keyed, mark, row, say, show as visible } from "./dom.js";
+import { news } from "./news.js";
 import { nodeKey } from "./rates.js";
 import { spark } from "./spark.js";
 import { standing } from "./standing.js";
@@ -35,7 +36,7 @@ function makePool(pool) {
   node.setAttribute("aria-labelledby", title.id);
   say(table.caption, name);
   if (pool.name) trend.append(line.node);
-  const rows = keyed(table.tBodies[0], (n) => n.name, (n) => makeNode(n, pool));
+  const rows = keyed(table.tBodies[0], (n) => `${n.pool} ${n.name} ${n.address}`, (n) => makeNode(n, pool));
   return {
     node,
     update(pool) {
@@ -69,6 +70,7 @@ function makeNode(n, pool) {
   latency.append(dial, check);
   sessions.append(open);
   trend.append(line.node);
+  let before = "";
   const buttons = pool.name ? makeButtons(n) : { nodes: [], update() {} };
   actions.append(...buttons.nodes);
   return {
@@ -77,6 +79,8 @@ function makeNode(n, pool) {
       const now = standing(n, new Date(n.known.status.time));
       const rates = n.known.rates.get(nodeKey(n.pool, n.name)) ?? {};
       say(badge, now.words);
+      if (before.startsWith("draining") && now.words.startsWith("drained")) news(`${n.name} is drained: it can be stopped`);
+      before = now.words;
       mark(badge, "data-tone", now.tone);
       say(since, now.since);
       say(why, units.plain(now.why));
@@ -105,22 +109,27 @@ function tagsOf(n) {
 
 /** makeButtons makes what can be done with a node, of which that is shown which makes sense. */
 function makeButtons(n) {
-  const button = (word, label, f) => {
-    const b = el("button", { type: "button", "aria-label": `${label} ${n.name} of pool ${n.pool}`, "data-word": word }, label);
+  let latest = n;
+  const button = (word, f) => {
+    const b = el("button", { type: "button", "aria-label": `${word} ${n.name} of pool ${n.pool}` }, word);
     b.addEventListener("click", f);
     return b;
   };
-  const ready = button("ready", "Ready", () => act.ready(n));
-  const drain = button("drain", "Drain", () => act.drain(n));
-  const maint = button("maint", "Maint", () => act.maint(n));
-  const end = button("end", "End sessions", () => act.endSessions(n));
+  const ready = button("Ready", () => act.ready(latest));
+  const drain = button("Drain", () => act.drain(latest));
+  const maint = button("Maint", () => act.maint(latest));
+  const end = button("End sessions", () => act.endSessions(latest));
+  const nodes = [ready, drain, maint, end];
   return {
-    nodes: [ready, drain, maint, end],
+    nodes,
     update(n) {
+      latest = n;
+      const focused = nodes.find((b) => b === document.activeElement);
       visible(ready, n.admin !== "ready" || n.ejected);
       visible(drain, n.admin === "ready");
       visible(maint, n.admin !== "maint");
       visible(end, n.admin !== "ready" && n.sessions > 0);
+      if (focused?.hidden) nodes.find((b) => !b.hidden).focus(); // it stays with the node
     },
   };
 }

@@ -4,7 +4,6 @@ import { ask } from "./api.js";
 import { confirm } from "./confirm.js";
 import { el } from "./dom.js";
 import { known, refresh } from "./live.js";
-import { news } from "./news.js";
 import * as units from "./units.js";
 
 const cluster = 15_000; // milliseconds: a MinIO node asks all others before it answers
@@ -14,7 +13,7 @@ const nodePath = (n, word) => `/api/v1/pools/${encodeURIComponent(n.pool)}/nodes
 /** drain takes a node out, if its cluster can do without it. */
 export function drain(n) {
   let force = false;
-  const also = [];
+  let also = [];
   confirm({
     title: `Drain ${n.name}?`,
     action: "Drain",
@@ -29,17 +28,12 @@ export function drain(n) {
       }
       sayAnswer(d, outlook);
       sayOutlook(d, outlook);
-      offerOthers(d, n, also);
+      also = offerOthers(d, n, "Drain it", (node) => node.admin === "ready");
       if (outlook.refusal) offerForce(d, (may) => (force = may));
       return !outlook.refusal;
     },
     async run() {
-      const change = await ask("POST", nodePath(n, `drain${force ? "?force=true" : ""}`), cluster);
-      for (const { node, box } of also) {
-        if (box.checked) await ask("POST", nodePath(node, `drain${force ? "?force=true" : ""}`), cluster);
-      }
-      news(`${n.name} drains, ${units.counted(change.sessions, "session")} left`);
-      refresh();
+      await setNodes(n, also, `drain${force ? "?force=true" : ""}`);
     },
   });
 }
@@ -66,17 +60,24 @@ function sayKept(d, sessions) {
   else d.fact(sessions === 1 ? "Its one session goes on until it ends; nothing is cut." : `Its ${units.count(sessions)} sessions go on until they end; nothing is cut.`);
 }
 
-/** offerOthers offers to drain what the same machine is in other pools, the Console for one. */
-function offerOthers(d, n, also) {
+/**
+ * offerOthers offers to do the same to what the same machine is in other pools, the Console for one, where that fits.
+ * It returns the boxes and the nodes that they stand for.
+ */
+function offerOthers(d, n, what, fits) {
   const host = (node) => (node.address ?? "").replace(/:\d+$/, "");
-  for (const p of known.status.pools) {
-    for (const node of p.nodes) {
-      if (p.name === n.pool || host(node) !== host(n) || !n.address || node.admin !== "ready") continue;
-      const box = el("input", { type: "checkbox", checked: true });
-      also.push({ node, box });
-      d.add(el("label.choice", {}, box, `Drain it in pool ${p.name} too, ${units.counted(node.sessions, "session")}`));
-    }
-  }
+  const others = known.status.pools.flatMap((p) => p.nodes).filter((node) => node.pool !== n.pool && n.address && host(node) === host(n) && fits(node));
+  return others.map((node) => {
+    const box = el("input", { type: "checkbox", checked: true });
+    d.choice(box, `${what} in pool ${node.pool} too, ${units.counted(node.sessions, "session")}`);
+    return { node, box };
+  });
+}
+
+/** setNodes says a word to a node, and to those of the others whose boxes are ticked. */
+async function setNodes(n, others, word) {
+  for (const node of [n, ...others.filter(({ box }) => box.checked).map(({ node }) => node)]) await ask("POST", nodePath(node, word), cluster);
+  refresh();
 }
 
 /** offerForce lets the person say that it is to be done all the same. */
@@ -87,46 +88,46 @@ function offerForce(d, force) {
     d.word(box.checked ? "Drain all the same" : "Drain", box.checked);
     d.allow(box.checked);
   });
-  d.add(el("label.choice", {}, box, "Drain it all the same. I know that stopping it now may make the cluster refuse to write."));
+  d.choice(box, "Drain it all the same. I know that stopping it now may make the cluster refuse to write.");
 }
 
 /** maint takes a node out altogether. */
 export function maint(n) {
+  let also = [];
   confirm({
     title: `Put ${n.name} into maintenance?`,
     action: "Maintenance",
     async fill(d) {
       d.allow(true); // a node that hangs is not waited for
+      also = offerOthers(d, n, "Maintenance", (node) => node.admin !== "maint");
       d.fact("It gets no new sessions, not even if no other node is available, and is not checked.");
       sayKept(d, n.sessions);
+      d.fact("Ready undoes it at any time.");
       const waiting = d.fact("Asking the node whether its cluster can do without it …");
       const outlook = await ask("GET", nodePath(n, "drain"), cluster).catch((error) => ({ error }));
       waiting.remove();
       if (outlook.error) d.fact(`Nobody can tell whether its cluster can do without it: ${outlook.error.message}`, "warn");
       else sayAnswer(d, outlook);
-      d.fact("Ready undoes it at any time.");
     },
     async run() {
-      await ask("POST", nodePath(n, "maint"));
-      news(`${n.name} is in maintenance`);
-      refresh();
+      await setNodes(n, also, "maint");
     },
   });
 }
 
 /** ready puts a node back. */
 export function ready(n) {
+  let also = [];
   confirm({
     title: `Put ${n.name} back?`,
     action: "Ready",
     async fill(d) {
       d.fact("It gets new sessions again, as soon as it is not down.");
-      d.fact("If it was ejected because of what traffic met, that ends now.");
+      if (n.ejected) d.fact("It is ejected because of what traffic met; that ends now.");
+      also = offerOthers(d, n, "Put it back", (node) => node.admin !== "ready");
     },
     async run() {
-      await ask("POST", nodePath(n, "ready"));
-      news(`${n.name} is ready`);
-      refresh();
+      await setNodes(n, also, "ready");
     },
   });
 }
@@ -142,8 +143,7 @@ export function endSessions(n) {
       d.fact("This cannot be undone.");
     },
     async run() {
-      const { killed } = await ask("DELETE", `/api/v1/sessions?${new URLSearchParams({ pool: n.pool, node: n.name })}`);
-      news(`${units.counted(killed, "session")} of ${n.name} ended`);
+      await ask("DELETE", `/api/v1/sessions?${new URLSearchParams({ pool: n.pool, node: n.name })}`);
       refresh();
     },
   });
@@ -161,7 +161,6 @@ export function endSession(s) {
     },
     async run() {
       await ask("DELETE", `/api/v1/sessions/${s.id}`);
-      news(`session ${s.id} ended`);
       refresh();
     },
   });

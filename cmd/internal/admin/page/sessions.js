@@ -104,7 +104,7 @@ function make(s) {
   const { node, cells } = row(["Session", "th.num"], ["Client", "td.mono"], ["Server name", "td.name-from-wire"], ["Listener", "td"],
     ["Node", "td.mono"], ["Phase", "td"], ["Age", "td.num"], ["Idle", "td.num"], ["In", "td.num"], ["Out", "td.num"], ["Actions", "td.actions"]);
   const [id, client, name, listener, at, phase, age, idle, bytesIn, bytesOut, actions] = cells;
-  const kill = el("button", { type: "button", "data-word": "kill", "aria-label": `Kill session ${s.id} of ${s.client}` }, "Kill");
+  const kill = el("button", { type: "button", "aria-label": `Kill session ${s.id} of ${s.client}` }, "Kill");
   let latest = s;
   kill.addEventListener("click", () => endSession(latest));
   say(id, String(s.id));

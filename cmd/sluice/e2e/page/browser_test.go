@@ -148,7 +148,7 @@ func (b *browser) until(what, expression string) {
 	for end := time.Now().Add(stepBound); !eval[bool](b, "!!("+expression+")"); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			b.shot("failed")
-			b.t.Fatalf("it never came: %s", what)
+			b.t.Fatalf("it never came: %s; the focus is on %q", what, eval[string](b, focused))
 		}
 	}
 }
