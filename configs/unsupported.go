@@ -17,10 +17,6 @@ type refusal struct {
 // unsupported lists what does not work yet. Whoever makes a feature work removes its line here:
 // what remains of its validation is in place and tested.
 var unsupported = []refusal{
-	{"log.interim", "", "a session is recorded once, at its end"},
-	{"log.sample", "", "every session is recorded"},
-	{"log.output", "", `records go to "stderr"`},
-
 	{"pool.nodes", "srv:", "nodes are not looked up by SRV records"},
 	{"pool.hedge", "", "one node is dialled at a time"},
 }

@@ -27,6 +27,10 @@ type Options struct {
 	// take its time: what comes in faster than it can take is dropped and counted. nil: no records.
 	Ended func([]Record)
 
+	// Reread is called when files that a listener was given have changed: they are in use, or err says why not.
+	// It must not block. nil: nobody is told, but the log.
+	Reread func(listener string, files []string, err error)
+
 	Loops int // of the reactor; 0: one per CPU
 	Pipes int // of the reactor; 0: what the kernel allows
 }
@@ -37,6 +41,7 @@ type Options struct {
 // it is left: no socket, no goroutine.
 type Server struct {
 	log     *slog.Logger
+	reread  func(listener string, files []string, err error)
 	pools   *pool.Set
 	epoch   time.Time
 	name    string // tells the sessions of this process from those of others
@@ -93,6 +98,9 @@ func New(o Options) (*Server, error) {
 		sockets:   map[string]*socket{},
 		tickets:   newTickets(time.Now()),
 		unwatch:   make(chan struct{}),
+	}
+	if s.reread = o.Reread; s.reread == nil {
+		s.reread = func(string, []string, error) {}
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)

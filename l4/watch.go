@@ -80,6 +80,7 @@ func (s *Server) look(now time.Time) {
 	s.mu.Unlock()
 	for _, t := range all {
 		for _, c := range t.look(now) {
+			s.reread(t.listener.Name, c.files, c.err)
 			if c.err != nil {
 				s.log.Error("files changed", "listener", t.listener.Name, "files", c.files,
 					"result", "what they had before stays in use", "error", c.err)

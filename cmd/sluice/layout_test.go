@@ -44,7 +44,7 @@ var mayImport = map[string]struct{ ours, modules []string }{
 		ours: []string{"configs", "sni", "pool", "l4",
 			"cmd/internal/admin", "cmd/internal/demo", "cmd/internal/verify"},
 		modules: []string{"github.com/urfave/cli/v2", "github.com/xrash/smetrics",
-			"github.com/schollz/progressbar/v3", "golang.org/x/term"},
+			"github.com/schollz/progressbar/v3", "golang.org/x/term", "github.com/coreos/go-systemd/v22"},
 	},
 	"cmd/sluice/e2e": { // a black box as well, behind a build tag
 		ours:    []string{"cmd/internal/cluster"},

@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,6 +25,8 @@ type service struct {
 	server  *l4.Server
 	admin   *admin.Server
 	leave   *leave
+	over    chan struct{} // closed by close
+	keeping sync.WaitGroup
 
 	reloading sync.Mutex // one reload at a time
 	cfg       atomic.Pointer[configs.Config]
@@ -33,13 +36,16 @@ type service struct {
 
 // start puts a configuration to work. The service must be closed.
 func start(cfg *configs.Config, stderr io.Writer) (*service, error) {
-	s := &service{records: newRecords(stderr, cfg.Log), events: admin.NewEvents(), leave: newLeave()}
+	records, err := newRecords(stderr, cfg.Log)
+	if err != nil {
+		return nil, err
+	}
+	s := &service{records: records, events: admin.NewEvents(), leave: newLeave(), over: make(chan struct{})}
 	s.log = slog.New(s.records)
 	s.pools = pool.NewSet(s.log, s.nodeChanged)
 	s.pools.CheckHeader = l4.CheckHeader
-	var err error
 	s.server, err = l4.New(l4.Options{
-		Log: s.log, Pools: s.pools, Ended: s.records.sessions,
+		Log: s.log, Pools: s.pools, Ended: s.records.sessions, Reread: s.filesChanged,
 		Loops: cfg.Limits.Loops, Pipes: cfg.Limits.Pipes,
 	})
 	if err == nil {
@@ -50,6 +56,7 @@ func start(cfg *configs.Config, stderr io.Writer) (*service, error) {
 		s.close()
 		return nil, err
 	}
+	s.keeping.Go(func() { s.keepRecords(s.over) })
 	if at := s.admin.Address(); at != nil {
 		s.log.Info("admin", "listen", at.String())
 	}
@@ -74,7 +81,9 @@ func (s *service) process() admin.Process {
 		Drain:    s.beginLeave,
 		Draining: s.leave.hasBegun,
 
-		Records: func() admin.RecordCounts { return admin.RecordCounts{Dropped: s.server.RecordsDropped()} },
+		Certificates: s.server.Certificates,
+
+		Records: func() admin.RecordCounts { return s.records.counts(s.server.RecordsDropped()) },
 	}
 }
 
@@ -121,16 +130,33 @@ func (s *service) reload() admin.Reload {
 		err = s.apply(cfg, report.Problems)
 	}
 	if err != nil {
+		s.reopened(s.records.reopen()) // whoever has moved the file away need not know of this
 		failed := admin.NewReload(time.Now(), report.Problems, err)
 		s.last.Store(&failed)
 		s.log.Error("reload", "file", path, "result", "nothing has changed", "error", err)
 		s.events.Publish(admin.Event{Kind: admin.KindReload, New: "refused", Reason: err.Error()})
 		return failed
 	}
-	s.records.configure(cfg.Log)
+	s.reopened(s.records.configure(cfg.Log))
 	s.log.Info("reload", "file", path, "result", "in effect")
 	s.events.Publish(admin.Event{Kind: admin.KindReload, New: "in effect", Reason: path})
 	return *s.last.Load()
+}
+
+// reopened says that the output of the records could not be opened again, if so.
+func (s *service) reopened(err error) {
+	if err != nil {
+		s.log.Error("log", "error", err)
+	}
+}
+
+// filesChanged is told of every change of certificates and what belongs to them.
+func (s *service) filesChanged(listener string, files []string, err error) {
+	e := admin.Event{Kind: admin.KindCertificate, Listener: listener, New: "in use", Reason: strings.Join(files, ", ")}
+	if err != nil {
+		e.New, e.Reason = "refused", e.Reason+": "+err.Error()
+	}
+	s.events.Publish(e)
 }
 
 // nodeChanged is told of every transition of a node.
@@ -179,4 +205,7 @@ func (s *service) close() {
 		s.admin.Close()
 	}
 	s.pools.Close()
+	close(s.over)
+	s.keeping.Wait()
+	s.records.close()
 }

@@ -52,7 +52,7 @@ type Process struct {
 	Draining func() bool
 
 	Records      func() RecordCounts
-	Certificates func() []Certificate // that listeners show to clients; nil: none
+	Certificates func() []l4.Certificate // that listeners present to clients
 }
 
 // RecordCounts is what became of session records that were not written.

@@ -195,12 +195,15 @@ type Check struct {
 
 // Certificate is one that a listener shows.
 type Certificate struct {
-	Listener    string    `json:"listener"`
-	File        string    `json:"file"`
-	Names       []string  `json:"names"`
-	Fingerprint string    `json:"fingerprint"` // SHA-256, hexadecimal
-	NotBefore   time.Time `json:"not_before"`
-	NotAfter    time.Time `json:"not_after"`
+	Listener    string     `json:"listener"`
+	File        string     `json:"file"`
+	Names       []string   `json:"names"` // hosts and addresses that it is for
+	Issuer      string     `json:"issuer"`
+	Key         string     `json:"key"`         // such as "ECDSA P-256"
+	Fingerprint string     `json:"fingerprint"` // SHA-256, hexadecimal
+	NotBefore   time.Time  `json:"not_before"`
+	NotAfter    time.Time  `json:"not_after"`
+	Staple      *time.Time `json:"staple,omitempty"` // until when its OCSP response is good
 }
 
 // Sessions is the answer of GET /api/v1/sessions.
@@ -296,7 +299,7 @@ type Event struct {
 // Events may be of these kinds. The others are the words of [pool.Kind].
 const (
 	KindReload      = "reload"      // New is "in effect" or "refused"
-	KindCertificate = "certificate" // a certificate was read anew, or could not be
+	KindCertificate = "certificate" // files of a listener have changed: New is "in use" or "refused"
 	KindListener    = "listener"    // an address was bound or let go
 	KindDrain       = "drain"       // the process leaves
 	KindKill        = "kill"        // the operator ended sessions

@@ -28,7 +28,7 @@ type fixture struct {
 	mu      sync.Mutex // guards the fields below
 	leaving bool
 	last    Reload
-	certs   []Certificate
+	certs   []l4.Certificate
 }
 
 // newFixture serves listeners "s3" (plain) and "tls" (passthrough, s3.test goes to the pool) in front of
@@ -73,7 +73,7 @@ func newFixture(t *testing.T, nodes []string, change func(*configs.Config)) *fix
 		Drain:      f.leave,
 		Draining:   func() bool { f.mu.Lock(); defer f.mu.Unlock(); return f.leaving },
 		Records:    func() RecordCounts { return RecordCounts{Dropped: 3, LeftOut: 4} },
-		Certificates: func() []Certificate {
+		Certificates: func() []l4.Certificate {
 			f.mu.Lock()
 			defer f.mu.Unlock()
 			return f.certs

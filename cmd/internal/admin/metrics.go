@@ -230,20 +230,23 @@ func (m meter) process(p *Process) {
 	records := p.Records()
 	m.counter(descDropped, records.Dropped)
 	m.counter(descLeftOut, records.LeftOut)
-	if p.Certificates != nil {
-		type id struct{ listener, file string }
-		earliest := map[id]float64{}
-		for _, c := range p.Certificates() {
-			key, at := id{c.Listener, c.File}, float64(c.NotAfter.Unix())
-			if known, twice := earliest[key]; !twice || at < known {
-				earliest[key] = at
-			}
-		}
-		for key, at := range earliest {
-			m.gauge(descExpiry, at, key.listener, key.file)
+	m.certificates(p.Certificates())
+	m.gauge(descBuild, 1, p.Build.Version, p.Build.Commit, p.Build.Go)
+}
+
+// certificates sends when each file expires. A listener may name a file twice; that is one series.
+func (m meter) certificates(all []l4.Certificate) {
+	type id struct{ listener, file string }
+	earliest := map[id]float64{}
+	for i := range all {
+		key, at := id{all[i].Listener, all[i].File}, float64(all[i].NotAfter.Unix())
+		if known, twice := earliest[key]; !twice || at < known {
+			earliest[key] = at
 		}
 	}
-	m.gauge(descBuild, 1, p.Build.Version, p.Build.Commit, p.Build.Go)
+	for key, at := range earliest {
+		m.gauge(descExpiry, at, key.listener, key.file)
+	}
 }
 
 func one(b bool) float64 {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sluicelb/sluice/configs"
+	"github.com/sluicelb/sluice/l4"
 )
 
 // series reads the metrics: the value of each series, by its name and labels as they are written.
@@ -58,7 +59,7 @@ func TestMetrics(t *testing.T) {
 		cfg.Pools[0].Check = configs.DefaultPool().Check
 		cfg.Pools[0].Check.Type, cfg.Pools[0].Check.Interval = configs.CheckTCP, 20*time.Millisecond
 	})
-	f.certs = []Certificate{
+	f.certs = []l4.Certificate{
 		{Listener: "tls", File: "edge.pem", NotAfter: time.Unix(2_000_000_000, 0)},
 		{Listener: "tls", File: "edge.pem", NotAfter: time.Unix(1_900_000_000, 0)},
 	}
@@ -141,7 +142,7 @@ func TestPromtool(t *testing.T) {
 	}
 	node := listen(t, echo)
 	f := newFixture(t, []string{node}, nil)
-	f.certs = []Certificate{{Listener: "tls", File: "edge.pem", NotAfter: time.Unix(2_000_000_000, 0)}}
+	f.certs = []l4.Certificate{{Listener: "tls", File: "edge.pem", NotAfter: time.Unix(2_000_000_000, 0)}}
 	f.session("s3").Close()
 	f.hello("other.test")
 	_, body := f.do("GET", "/metrics")

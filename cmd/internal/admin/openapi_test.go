@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/sluicelb/sluice/configs"
+	"github.com/sluicelb/sluice/l4"
 )
 
 var update = flag.Bool("update", false, "write openapi.json anew")
@@ -301,7 +302,7 @@ func TestAnswersHaveTheirShape(t *testing.T) {
 		cfg.Pools[0].Check = configs.DefaultPool().Check
 		cfg.Pools[0].Check.Type, cfg.Pools[0].Check.Interval = configs.CheckTCP, 20*time.Millisecond
 	})
-	f.certs = []Certificate{{Listener: "tls", File: "edge.pem", Names: []string{"s3.test"}}}
+	f.certs = []l4.Certificate{{Listener: "tls", File: "edge.pem", Names: []string{"s3.test"}}}
 	c := f.session("s3")
 	defer c.Close()
 	f.proc.Events.Publish(Event{Kind: KindReload, New: "in effect"})

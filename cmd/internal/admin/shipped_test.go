@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sluicelb/sluice/l4"
 )
 
 // shipped is the folder of the files that ship with Sluice.
@@ -19,7 +21,7 @@ const shipped = "../../../configs"
 // TestShippedQueriesAskForMetrics compares the names in the dashboard and in the rules with what /metrics has.
 func TestShippedQueriesAskForMetrics(t *testing.T) {
 	f := newFixture(t, []string{"127.0.0.1:1"}, nil)
-	f.certs = []Certificate{{Listener: "tls", File: "edge.pem", NotAfter: time.Unix(2_000_000_000, 0)}}
+	f.certs = []l4.Certificate{{Listener: "tls", File: "edge.pem", NotAfter: time.Unix(2_000_000_000, 0)}}
 	_, body := f.do("GET", "/metrics")
 	// What exists once something has happened; TestMetrics sees it.
 	have := []string{"sluice_check_seconds"}

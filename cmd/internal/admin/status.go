@@ -54,8 +54,8 @@ func (s *Server) snapshot() Status {
 	for _, n := range sortedNodes(s.proc.Pools.Retired()) {
 		st.Retired = append(st.Retired, nodeOf(n, nil))
 	}
-	if s.proc.Certificates != nil {
-		st.Certificates = append(st.Certificates, s.proc.Certificates()...)
+	for _, c := range s.proc.Certificates() {
+		st.Certificates = append(st.Certificates, certificateOf(&c))
 	}
 	return st
 }
@@ -201,6 +201,17 @@ func quantile(h pool.Histogram, total uint64, share float64) float64 {
 		below, lower = below+in, upper
 	}
 	return h.Bounds[len(h.Bounds)-1]
+}
+
+func certificateOf(c *l4.Certificate) Certificate {
+	out := Certificate{
+		Listener: c.Listener, File: c.File, Names: append([]string{}, c.Names...), Issuer: c.Issuer, Key: c.Key,
+		Fingerprint: c.Fingerprint, NotBefore: c.NotBefore, NotAfter: c.NotAfter,
+	}
+	if !c.Staple.IsZero() {
+		out.Staple = &c.Staple
+	}
+	return out
 }
 
 func sortedNodes(nodes []*pool.Node) []*pool.Node {
