@@ -128,7 +128,8 @@ func startPeer(p peer, s site, group string) (*process, error) {
 	pr.cmd = exec.Command(exe, append([]string{cmdExec, group}, argv...)...)
 	pr.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir}
 	pr.cmd.Dir = s.dir
-	pr.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	// SIGTERM, not SIGKILL: a master takes its workers with it.
+	pr.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	pr.cmd.Stdout, pr.cmd.Stderr = &pr.output, &pr.output
 	pr.cmd.WaitDelay = time.Second
 	if err := pr.cmd.Start(); err != nil {
