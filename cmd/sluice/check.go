@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/sluicelb/sluice/cmd/internal/units"
 	"github.com/sluicelb/sluice/configs"
 	"github.com/urfave/cli/v2"
 )
@@ -30,7 +31,7 @@ Exit codes: 0 the file can be used, 1 it cannot, 2 wrong use.`,
 				return err
 			}
 			_, err = fmt.Fprintf(c.App.Writer, "%s: ok, %s, %s\n", path,
-				counted(len(cfg.Listeners), "listener"), counted(len(cfg.Pools), "pool"))
+				units.Counted(len(cfg.Listeners), "listener"), units.Counted(len(cfg.Pools), "pool"))
 			return err
 		},
 	}
@@ -63,11 +64,4 @@ func loadConfig(stderr io.Writer, path string) (*configs.Config, error) {
 		return nil, errTold{exitFailed}
 	}
 	return cfg, nil
-}
-
-func counted(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

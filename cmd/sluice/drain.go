@@ -10,6 +10,7 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/sluicelb/sluice/cmd/internal/admin"
+	"github.com/sluicelb/sluice/cmd/internal/units"
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
 )
@@ -105,7 +106,7 @@ func sayChange(c *cli.Context, change *admin.NodeChange) error {
 		asked = "; " + change.Answer.Text
 	}
 	_, err := fmt.Fprintf(c.App.Writer, "%s %s: %s -> %s, %s%s\n", change.Pool, change.Node, change.Was, change.Admin,
-		counted(int(change.Sessions), "session"), asked)
+		units.Counted(change.Sessions, "session"), asked)
 	return err
 }
 
@@ -149,7 +150,7 @@ func runDrain(c *cli.Context) error {
 		return jsonTo(c.App.Writer, drained{change, w.killed})
 	}
 	if w.killed > 0 {
-		_, err = fmt.Fprintf(c.App.Writer, "no session is left; %s had to be ended at the deadline\n", counted(w.killed, "session"))
+		_, err = fmt.Fprintf(c.App.Writer, "no session is left; %s had to be ended at the deadline\n", units.Counted(w.killed, "session"))
 	} else {
 		_, err = fmt.Fprintln(c.App.Writer, "no session is left")
 	}
@@ -261,7 +262,7 @@ func (d *drainBar) left(n int64) {
 		}
 		d.bar.Set64(d.most - n)
 	default:
-		fmt.Fprintf(d.out, "%s left\n", counted(int(n), "session"))
+		fmt.Fprintf(d.out, "%s left\n", units.Counted(n, "session"))
 	}
 	d.last = n
 }
@@ -295,10 +296,10 @@ func drainAll(c *cli.Context) error {
 	case c.Bool("json"):
 		err = jsonTo(c.App.Writer, begun)
 	case begun.Already:
-		_, err = fmt.Fprintf(c.App.Writer, "it is draining already, %s left\n", counted(int(begun.Sessions), "session"))
+		_, err = fmt.Fprintf(c.App.Writer, "it is draining already, %s left\n", units.Counted(begun.Sessions, "session"))
 	default:
 		_, err = fmt.Fprintf(c.App.Writer, "not ready from now on; no new sessions in %s, and the %s have %s from then\n",
-			ageOf(begun.Grace), counted(int(begun.Sessions), "session"), ageOf(begun.Timeout))
+			units.Age(begun.Grace), units.Counted(begun.Sessions, "session"), units.Age(begun.Timeout))
 	}
 	if err != nil || !c.Bool("wait") {
 		return err

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/sluicelb/sluice/cmd/internal/admin"
+	"github.com/sluicelb/sluice/cmd/internal/units"
 	"github.com/urfave/cli/v2"
 )
 
@@ -51,7 +52,7 @@ Exit codes: 0 all of them were ended, 1 one of them was not there, 2 wrong use.`
 			if c.Bool("json") {
 				err = jsonTo(c.App.Writer, sum)
 			} else {
-				_, err = fmt.Fprintf(c.App.Writer, "%s ended\n", counted(sum.Killed, "session"))
+				_, err = fmt.Fprintf(c.App.Writer, "%s ended\n", units.Counted(sum.Killed, "session"))
 			}
 			if missing != nil {
 				return missing

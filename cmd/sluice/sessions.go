@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/sluicelb/sluice/cmd/internal/admin"
+	"github.com/sluicelb/sluice/cmd/internal/units"
 	"github.com/urfave/cli/v2"
 )
 
@@ -82,15 +83,15 @@ func sessionsText(list *admin.Sessions) string {
 	g := newGrid("ID", "AGE", "IDLE", "CLIENT", "LISTENER", "NODE", "SERVER NAME", "PHASE", "IN", "OUT", "PATH")
 	for i := range list.Sessions {
 		s := &list.Sessions[i]
-		node := orDash(s.Node)
+		node := units.OrDash(s.Node)
 		if s.Pool != "" {
 			node = s.Pool + " " + node
 		}
-		g.row(strconv.FormatUint(s.ID, 10), ageOf(s.Dur), ageOf(s.Idle), s.Client, s.Listener, node,
-			orDash(plainly(s.ServerName)), s.Phase, sizeOf(s.BytesIn), sizeOf(s.BytesOut), orDash(s.Path))
+		g.row(strconv.FormatUint(s.ID, 10), units.Age(s.Dur), units.Age(s.Idle), s.Client, s.Listener, node,
+			units.OrDash(units.Plain(s.ServerName)), s.Phase, units.Size(s.BytesIn), units.Size(s.BytesOut), units.OrDash(s.Path))
 	}
 	if shown := len(list.Sessions); shown < list.Matched {
-		return fmt.Sprintf("%s\n%s of %s that match are shown; --limit shows more\n", g, countOf(shown), countOf(list.Matched))
+		return fmt.Sprintf("%s\n%s of %s that match are shown; --limit shows more\n", g, units.Count(shown), units.Count(list.Matched))
 	}
-	return fmt.Sprintf("%s\n%s of %s\n", g, countOf(list.Matched), counted(list.Total, "session"))
+	return fmt.Sprintf("%s\n%s of %s\n", g, units.Count(list.Matched), units.Counted(list.Total, "session"))
 }

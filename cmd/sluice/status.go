@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sluicelb/sluice/cmd/internal/admin"
+	"github.com/sluicelb/sluice/cmd/internal/units"
 	"github.com/urfave/cli/v2"
 )
 
@@ -61,19 +62,19 @@ func statusText(st *admin.Status) string {
 	if !st.Ready {
 		state = "NOT READY: " + strings.Join(st.NotReady, "; ")
 	}
-	fmt.Fprintf(&b, "sluice %s, up %s, pid %d, %s\n", st.Build.Version, ageOf(st.Uptime), st.PID, state)
+	fmt.Fprintf(&b, "sluice %s, up %s, pid %d, %s\n", st.Build.Version, units.Age(st.Uptime), st.PID, state)
 	fmt.Fprintf(&b, "%s\n", configLine(st))
 	fmt.Fprintf(&b, "%s open (%s pending) of %s, %s ended; %s in, %s out\n",
-		counted(int(st.Sessions.Open), "session"), countOf(st.Sessions.Pending), countOf(st.Sessions.Capacity),
-		countOf(st.Sessions.Ended), sizeOf(st.Bytes.In), sizeOf(st.Bytes.Out))
+		units.Counted(st.Sessions.Open, "session"), units.Count(st.Sessions.Pending), units.Count(st.Sessions.Capacity),
+		units.Count(st.Sessions.Ended), units.Size(st.Bytes.In), units.Size(st.Bytes.Out))
 	if lost := st.Records.Dropped; lost > 0 {
-		fmt.Fprintf(&b, "%s session records were lost: whoever reads them is too slow\n", countOf(lost))
+		fmt.Fprintf(&b, "%s session records were lost: whoever reads them is too slow\n", units.Count(lost))
 	}
 
 	listeners := newGrid("LISTENER", "ADDRESS", "TLS", "SESSIONS", "ENDED", "IN", "OUT", "REJECTED")
 	for _, ln := range st.Listeners {
-		listeners.row(ln.Name, orDash(strings.Join(ln.Addresses, " ")), orDash(ln.TLS),
-			countOf(ln.Sessions), countOf(ln.Ended), sizeOf(ln.Bytes.In), sizeOf(ln.Bytes.Out), rejected(ln.Rejected))
+		listeners.row(ln.Name, units.OrDash(strings.Join(ln.Addresses, " ")), units.OrDash(ln.TLS),
+			units.Count(ln.Sessions), units.Count(ln.Ended), units.Size(ln.Bytes.In), units.Size(ln.Bytes.Out), rejected(ln.Rejected))
 	}
 	nodes := newGrid("POOL", "NODE", "STATE", "SINCE", "SESSIONS", "PICKED", "IN", "OUT", "DIAL P50/P99", "CHECK", "REASON")
 	for _, p := range st.Pools {
@@ -94,7 +95,7 @@ func statusText(st *admin.Status) string {
 // configLine says which configuration is in effect, and whether the file has another by now.
 func configLine(st *admin.Status) string {
 	last := &st.Config.LastReload
-	ago := ageOf(st.Time.Sub(last.Time).Seconds())
+	ago := units.Age(st.Time.Sub(last.Time).Seconds())
 	if last.OK {
 		return fmt.Sprintf("%s, read %s ago", st.Config.Path, ago)
 	}
@@ -110,44 +111,19 @@ func configLine(st *admin.Status) string {
 func rejected(by map[string]uint64) string {
 	var all []string
 	for _, why := range slices.Sorted(maps.Keys(by)) {
-		all = append(all, fmt.Sprintf("%s %s", countOf(by[why]), why))
+		all = append(all, fmt.Sprintf("%s %s", units.Count(by[why]), why))
 	}
-	return orDash(strings.Join(all, ", "))
+	return units.OrDash(strings.Join(all, ", "))
 }
 
 func nodeRow(g *grid, n *admin.Node, now time.Time) {
 	dial, check := "-", "-"
 	if n.Dial.Count > 0 {
-		dial = msOf(n.Dial.P50) + " / " + msOf(n.Dial.P99)
+		dial = units.Latency(n.Dial.P50) + " / " + units.Latency(n.Dial.P99)
 	}
 	if n.Check != nil {
-		check = n.Check.Verdict + " " + msOf(n.Check.Took)
+		check = n.Check.Verdict + " " + units.Latency(n.Check.Took)
 	}
-	g.row(n.Pool, n.Name, nodeState(n), ageOf(now.Sub(n.Since).Seconds()), countOf(n.Sessions), countOf(n.Picks),
-		sizeOf(n.Bytes.In), sizeOf(n.Bytes.Out), dial, check, orDash(plainly(n.Reason)))
-}
-
-// nodeState is all that decides whether a node gets sessions, in a few words: "up", "up drain", "DOWN",
-// "maint", "up EJECTED".
-func nodeState(n *admin.Node) string {
-	words := []string{n.Health}
-	if n.Health == "down" {
-		words[0] = "DOWN"
-	}
-	if n.Busy {
-		words = append(words, "busy")
-	}
-	if n.Admin != "ready" {
-		words = append(words, n.Admin)
-	}
-	if n.Ejected {
-		words = append(words, "EJECTED")
-	}
-	if n.Address == "" {
-		words = append(words, "UNRESOLVED")
-	}
-	if n.Backup {
-		words = append(words, "backup")
-	}
-	return strings.Join(words, " ")
+	g.row(n.Pool, n.Name, n.State(), units.Age(now.Sub(n.Since).Seconds()), units.Count(n.Sessions), units.Count(n.Picks),
+		units.Size(n.Bytes.In), units.Size(n.Bytes.Out), dial, check, units.OrDash(units.Plain(n.Reason)))
 }

@@ -3,6 +3,7 @@ package admin
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/sluicelb/sluice/pool"
@@ -170,6 +171,30 @@ type Node struct {
 	Silences  uint64            `json:"silences"`
 	Ejections uint64            `json:"ejections"`
 	Check     *Check            `json:"check,omitempty"`
+}
+
+// State is all that decides whether a node gets sessions, in a few words: "up", "up drain", "DOWN", "up EJECTED".
+func (n *Node) State() string {
+	words := []string{n.Health}
+	if n.Health == "down" {
+		words[0] = "DOWN"
+	}
+	if n.Busy {
+		words = append(words, "busy")
+	}
+	if n.Admin != "ready" {
+		words = append(words, n.Admin)
+	}
+	if n.Ejected {
+		words = append(words, "EJECTED")
+	}
+	if n.Address == "" {
+		words = append(words, "UNRESOLVED")
+	}
+	if n.Backup {
+		words = append(words, "backup")
+	}
+	return strings.Join(words, " ")
 }
 
 // Latency is a distribution in short, in seconds. The quantiles are as exact as the histogram is fine.

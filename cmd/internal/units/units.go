@@ -1,4 +1,6 @@
-package main
+// Package units writes figures for people: sizes, counts, ages, latencies, and texts from outside. All of it is
+// pure. Those of the page are in cmd/internal/admin/page/units.js.
+package units
 
 import (
 	"fmt"
@@ -8,10 +10,8 @@ import (
 	"unicode"
 )
 
-// How figures are shown to people.
-
-// sizeOf is a number of bytes with three digits at least: 999 B, 1.5 MiB, 123 GiB.
-func sizeOf(n uint64) string {
+// Size is a number of bytes with two digits at least: 999 B, 1.5 MiB, 123 GiB.
+func Size(n uint64) string {
 	if n < 1000 {
 		return fmt.Sprintf("%d B", n)
 	}
@@ -28,8 +28,8 @@ func sizeOf(n uint64) string {
 	return fmt.Sprintf("%.0f EiB", v/1024)
 }
 
-// countOf is a number with its thousands apart: 12,345.
-func countOf[T int | int64 | uint64](n T) string {
+// Count is a number with its thousands apart: 12,345.
+func Count[T int | int64 | uint64](n T) string {
 	digits := strconv.FormatUint(uint64(max(n, 0)), 10)
 	for at := len(digits) - 3; at > 0; at -= 3 {
 		digits = digits[:at] + "," + digits[at:]
@@ -37,8 +37,8 @@ func countOf[T int | int64 | uint64](n T) string {
 	return digits
 }
 
-// ageOf is a time in the two largest units that say something: 12s, 3m4s, 5h12m, 2d3h.
-func ageOf(seconds float64) string {
+// Age is a time, in seconds, in the two largest units that say something: 12s, 3m4s, 5h12m, 2d3h.
+func Age(seconds float64) string {
 	d := time.Duration(seconds * float64(time.Second))
 	day := 24 * time.Hour
 	switch {
@@ -56,8 +56,8 @@ func ageOf(seconds float64) string {
 	return fmt.Sprintf("%dd%dh", d/day, d%day/time.Hour)
 }
 
-// msOf is a latency in milliseconds.
-func msOf(seconds float64) string {
+// Latency is a latency, in seconds, written in milliseconds up to a second.
+func Latency(seconds float64) string {
 	switch ms := seconds * 1000; {
 	case ms == 0:
 		return "0"
@@ -69,8 +69,8 @@ func msOf(seconds float64) string {
 	return fmt.Sprintf("%.1f s", seconds)
 }
 
-// plainly is a text from outside that cannot spoil a table or a terminal: quoted where it is not plain.
-func plainly(s string) string {
+// Plain is a text from outside that cannot spoil a table or a terminal: quoted where it is not plain.
+func Plain(s string) string {
 	const most = 60
 	if strings.ContainsFunc(s, func(r rune) bool {
 		return r == '"' || r == unicode.ReplacementChar || unicode.IsSpace(r) || !unicode.IsPrint(r)
@@ -83,10 +83,18 @@ func plainly(s string) string {
 	return s
 }
 
-// orDash is what stands in a cell that has nothing to say.
-func orDash(s string) string {
+// OrDash is what stands in a cell that has nothing to say.
+func OrDash(s string) string {
 	if s == "" {
 		return "-"
 	}
 	return s
+}
+
+// Counted is a number of things: "1 session", "2,000 sessions".
+func Counted[T int | int64 | uint64](n T, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return Count(n) + " " + noun + "s"
 }
