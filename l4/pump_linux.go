@@ -41,6 +41,18 @@ func (s *copySession) moved() uint64 {
 	return sum
 }
 
+// soFar completes what is known of a session that relays: io.Copy counts at its end, but what came from both
+// sides is on its way to the other, by splice.
+func (s *copySession) soFar(known *session) {
+	if info := tcpInfo(s.client); info != nil {
+		known.in = max(known.in, info.Bytes_received)
+	}
+	if info := tcpInfo(s.node); info != nil {
+		known.out = max(known.out, info.Bytes_received)
+	}
+	known.spliced = known.in + known.out
+}
+
 func tcpInfo(c *net.TCPConn) (info *unix.TCPInfo) {
 	if raw, err := c.SyscallConn(); err == nil {
 		raw.Control(func(fd uintptr) {

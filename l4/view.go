@@ -93,8 +93,12 @@ func (e *copyEngine) list() []*copySession {
 func (e *copyEngine) look(f func([]glimpse) bool) {
 	var some [1]glimpse
 	for _, s := range e.list() {
-		some[0] = glimpse{session: s.state(), active: s.live.active.Load()}
-		some[0].active = max(some[0].active, some[0].accepted)
+		g := &some[0]
+		*g = glimpse{session: s.state(), active: s.live.active.Load()}
+		g.active = max(g.active, g.accepted)
+		if g.phase >= PhaseRelay && s.plain == nil {
+			s.soFar(&g.session)
+		}
 		if !f(some[:]) {
 			return
 		}
