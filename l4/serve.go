@@ -183,6 +183,9 @@ func (s *copySession) adopt(conn *net.TCPConn) bool {
 // hangUp closes the session's connections: in order, or so that neither side can take what it got for
 // the whole.
 func (s *copySession) hangUp() {
+	if k, ok := errors.AsType[killed](context.Cause(s.ctx)); ok {
+		s.end(k.cause) // between two calls on a connection nobody else has said so
+	}
 	s.cancel(nil)
 	reset := !s.cause.orderly()
 	if reset && !s.told {
