@@ -74,7 +74,8 @@ func explained(err error, words ...string) error {
 			return err
 		}
 		for _, w := range words {
-			if best := nearest(w, no.Answer.Have); best != "" && strings.Contains(no.Answer.Error, fmt.Sprintf("%q", w)) {
+			// Among several that may be meant, there is no nearest.
+			if best := nearest(w, no.Answer.Have); best != "" && strings.HasPrefix(no.Answer.Error, "no ") && strings.Contains(no.Answer.Error, fmt.Sprintf("%q", w)) {
 				return fmt.Errorf("%w; did you mean %q?", err, best)
 			}
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -44,8 +45,11 @@ Exit codes: 0 all of them were ended, 1 one of them was not there, 2 wrong use.`
 			var missing error
 			for _, id := range ids {
 				k, err := client.Kill(ctx, id)
+				if _, answered := errors.AsType[*admin.Refused](err); err != nil && !answered {
+					return explained(err)
+				}
 				if err != nil && missing == nil {
-					missing = explained(err)
+					missing = err
 				}
 				sum.Killed += k.Killed
 			}

@@ -216,3 +216,12 @@ func (c conversation) say(t *testing.T, text string) {
 		t.Fatalf("got %q, error %v, want %q", got, err, text)
 	}
 }
+
+func readFile(t *testing.T, path string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}

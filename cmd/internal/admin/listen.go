@@ -114,6 +114,9 @@ type socketListener struct {
 	once sync.Once
 }
 
+// Addr is the socket's place.
+func (l *socketListener) Addr() net.Addr { return &net.UnixAddr{Name: l.path, Net: "unix"} }
+
 // Close stops listening.
 func (l *socketListener) Close() error {
 	l.once.Do(func() {

@@ -3,7 +3,6 @@ package admin
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"net/http"
 	"os"
 	"slices"
@@ -237,10 +236,11 @@ func NewReload(at time.Time, problems []configs.Problem, err error) Reload {
 }
 
 // names lists what there is, for errors about what there is not.
-func names[T fmt.Stringer](of []T) []string {
-	seen := map[string]bool{}
+func names[T fmt.Stringer](of []T) (all []string) {
 	for _, v := range of {
-		seen[v.String()] = true
+		if !slices.Contains(all, v.String()) {
+			all = append(all, v.String())
+		}
 	}
-	return slices.Sorted(maps.Keys(seen))
+	return all
 }
