@@ -31,6 +31,7 @@ type settings struct {
 	drain   time.Duration // 0: the balancer's own
 	without *cluster.Node // left out of the pools
 	broken  bool          // the file is not a configuration
+	admin   string        // where Sluice's admin API is; "": nowhere
 }
 
 // balance starts the balancer that the flag names, in front of the cluster on stage. It is killed at
@@ -102,6 +103,7 @@ func (b *sluiceBalancer) write(with settings) error {
 		Balance: with.balance,
 		Drain:   with.drain,
 		Without: with.without,
+		Admin:   with.admin,
 	}
 	if b.stage.mode == byName {
 		f.TLS = []string{block.BalancerTLS().String()}

@@ -47,6 +47,7 @@ func testAll(t *testing.T, m mode) {
 		{"Functional", testFunctional},
 		{"Kill", testKill},
 		{"Drain", testDrain},
+		{"Quorum", testQuorum},
 		{"Reload", testReload},
 	} {
 		t.Run(test.name, func(t *testing.T) {
