@@ -1,7 +1,6 @@
 package l4
 
 import (
-	"context"
 	"errors"
 	"net"
 	"net/netip"
@@ -13,8 +12,9 @@ import (
 // copyEngine gives every session goroutines of its own. It is the engine where TLS ends here, where
 // there is no reactor, and where a listener asks for it.
 type copyEngine struct {
-	srv  *Server
-	done sync.WaitGroup // accept loops, sessions, the watch
+	srv    *Server
+	done   sync.WaitGroup // sessions, the watch
+	lounge *lounge
 
 	mu       sync.Mutex // guards the fields below, and [copySession.live]
 	doors    map[*socket]*copyDoor
@@ -30,7 +30,7 @@ type copyDoor struct {
 }
 
 func newCopyEngine(srv *Server) *copyEngine {
-	return &copyEngine{srv: srv, doors: map[*socket]*copyDoor{}, sessions: map[*copySession]struct{}{}}
+	return &copyEngine{srv: srv, lounge: newLounge(), doors: map[*socket]*copyDoor{}, sessions: map[*copySession]struct{}{}}
 }
 
 func (e *copyEngine) open(sk *socket) error {
@@ -97,11 +97,10 @@ func (e *copyEngine) begin(sk *socket, conn *net.TCPConn) {
 		conn.Close()
 		return
 	}
-	s := &copySession{srv: e.srv, client: conn}
+	s := &copySession{srv: e.srv, engine: e, client: conn}
 	s.session = session{id: e.srv.nextID.Add(1), rules: r, client: peer, accepted: now}
 	s.limited = !r.wantsHeader(peer.Addr()) && r.limitsClients()
 	s.enter(PhaseAccept)
-	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.stopping != CauseNone {
@@ -112,21 +111,25 @@ func (e *copyEngine) begin(sk *socket, conn *net.TCPConn) {
 		e.watching = true
 		e.done.Go(e.watch)
 	}
-	e.done.Go(func() {
-		s.serve()
-		e.mu.Lock()
-		delete(e.sessions, s)
-		e.mu.Unlock()
-		if s.plain == nil { // else it was counted as it moved
-			s.credit(s.in, s.out)
-			e.srv.moved.splice.Add(s.spliced)
-			e.srv.moved.copy.Add(s.in + s.out - s.spliced)
-		}
-		e.srv.discharge(&s.session, e.srv.clock())
-		if e.srv.records != nil {
-			e.srv.records.add(e.srv.record(&s.session, e.srv.clock()))
-		}
-	})
+	e.done.Add(1) // until forget
+	go s.serve()
+}
+
+// forget counts a session that is over.
+func (e *copyEngine) forget(s *copySession) {
+	defer e.done.Done()
+	e.mu.Lock()
+	delete(e.sessions, s)
+	e.mu.Unlock()
+	if s.plain == nil { // else it was counted as it moved
+		s.credit(s.in, s.out)
+		e.srv.moved.splice.Add(s.spliced)
+		e.srv.moved.copy.Add(s.in + s.out - s.spliced)
+	}
+	e.srv.discharge(&s.session, e.srv.clock())
+	if e.srv.records != nil {
+		e.srv.records.add(e.srv.record(&s.session, e.srv.clock()))
+	}
 }
 
 // watch looks after the sessions' limits in time while there are any: one timer for all of them.
@@ -159,4 +162,5 @@ func (e *copyEngine) stop(cause Cause) {
 	}
 	e.mu.Unlock()
 	e.done.Wait()
+	e.lounge.close()
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/sluicelb/sluice/sni"
 )
@@ -49,8 +48,8 @@ func (s *copySession) handshake(sent []byte) bool {
 		s.turnAway(sni.AlertUnrecognizedName)
 		return false
 	}
-	s.client.SetDeadline(s.srv.wall(max(s.accepted, s.headed) + int64(s.rules.timeouts.Hello)))
-	defer s.client.SetDeadline(time.Time{})
+	s.limitClient(max(s.accepted, s.headed) + int64(s.rules.timeouts.Hello))
+	defer s.limitClient(0)
 	w := newWire(s.client, sent)
 	c := tls.Server(w, s.rules.terminator.state.Load().config)
 	err := c.Handshake()
@@ -71,7 +70,7 @@ func (s *copySession) handshake(sent []byte) bool {
 // the client who broke off.
 func (s *copySession) failHandshake(w *wire, err error) {
 	switch {
-	case s.ctx.Err() != nil:
+	case s.killed():
 		s.fail(err, clientSide)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		s.timedOut()

@@ -1,6 +1,7 @@
 package l4
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,17 +16,19 @@ type progress struct {
 	left     atomic.Int32            // the side that finished first, plus one; 0: none has
 
 	// Of the watch alone.
-	next int64  // when to look again
-	seen uint64 // bytes at the last look
+	next    int64  // when to look again
+	seen    uint64 // what had moved at the last look, by the kernel's count
+	recoded uint64 // and through TLS here
 
-	mu     sync.Mutex // guards the fields below, and copySession.node
-	killed bool
+	mu     sync.Mutex         // guards the fields below, and copySession.node
+	killed Cause              // given by somebody outside; CauseNone: nobody has
+	giveUp context.CancelFunc // ends the search for a node, while it lasts
 }
 
 // maxWatchInterval bounds how seldom a session's progress is looked at.
 const maxWatchInterval = 5 * time.Second
 
-// check ends a session that has moved nothing for too long, and brings the counters up to date. It is
+// check ends a session that has moved nothing for too long, and sends one to rest that has nothing to move. It is
 // called by the watch.
 func (s *copySession) check(now int64) {
 	phase := s.live.known.Load().phase
@@ -37,12 +40,37 @@ func (s *copySession) check(now int64) {
 		limit = s.rules.timeouts.HalfClose
 	}
 	s.live.next = now + int64(min(max(limit/8, watchInterval), maxWatchInterval))
-	if moved := s.moved(); moved != s.live.seen {
-		s.live.seen = moved
+	if s.hasMoved() {
 		s.live.active.Store(now)
-		return
 	}
-	if now-s.live.active.Load() >= int64(limit) {
+	silent := now - s.live.active.Load()
+	if silent >= int64(limit) {
 		s.kill(CauseTimeout)
+	} else if s.plain != nil && silent < int64(restAfter) {
+		s.live.next = now + int64(watchInterval)
+	} else if s.plain != nil {
+		s.tire()
 	}
+}
+
+// restAfter is how long a session whose bytes are recoded here has none to recode before it comes to rest.
+const restAfter = 300 * time.Millisecond
+
+// hasMoved reports whether bytes have moved since it was last asked. Where a session rests there is nothing that
+// the kernel could know better.
+func (s *copySession) hasMoved() bool {
+	recoded := s.live.in.Load() + s.live.out.Load()
+	if recoded != s.live.recoded {
+		s.live.recoded = recoded
+		return true
+	}
+	if s.resting() {
+		return false
+	}
+	moved := s.moved()
+	if moved == s.live.seen {
+		return false
+	}
+	s.live.seen = moved
+	return true
 }

@@ -16,17 +16,32 @@ import (
 func (s *copySession) reach(head []byte) (won *bid, ok bool) {
 	s.enter(PhaseDial)
 	s.dialFrom = s.srv.clock()
-	won, ok = s.bid(head)
+	ctx, giveUp := context.WithCancel(context.Background())
+	defer giveUp()
+	s.search(giveUp)
+	won, ok = s.bid(ctx, head)
 	if ok && s.mayRepeat(head) {
-		won, ok = s.contest(won, head)
+		won, ok = s.contest(ctx, won, head)
 	}
 	if !ok {
 		return nil, false
 	}
 	s.in += uint64(len(head) - s.prefaced)
-	s.route.in.Add(s.in)
 	s.session.node = won.node
-	return won, s.adopt(won.conn)
+	if !s.adopt(won.conn) {
+		s.fail(context.Canceled, nodeSide)
+		return nil, false
+	}
+	return won, true
+}
+
+// search makes giveUp what ends the search for a node, if the session is ended meanwhile.
+func (s *copySession) search(giveUp context.CancelFunc) {
+	s.live.mu.Lock()
+	defer s.live.mu.Unlock()
+	if s.live.giveUp = giveUp; s.live.killed != CauseNone {
+		giveUp()
+	}
 }
 
 // mayRepeat reports whether a session's head may be sent to a second node: it is a hello and nothing
@@ -58,9 +73,9 @@ func (b *bid) drop() {
 }
 
 // bid picks nodes until one takes a connection and the head. If none does, the session has its cause.
-func (s *copySession) bid(head []byte) (*bid, bool) {
+func (s *copySession) bid(whole context.Context, head []byte) (*bid, bool) {
 	left := s.rules.timeouts.DialTotal - time.Duration(s.srv.clock()-s.dialFrom)
-	ctx, cancel := context.WithTimeout(s.ctx, left)
+	ctx, cancel := context.WithTimeout(whole, left)
 	defer cancel()
 	for {
 		node, err := s.route.pool.Pick(s.session.client.Addr(), s.tried)
@@ -77,7 +92,7 @@ func (s *copySession) bid(head []byte) (*bid, bool) {
 			return b, true
 		}
 		node.Release()
-		if s.ctx.Err() != nil || classify(err, nodeSide) == CauseResources {
+		if whole.Err() != nil || classify(err, nodeSide) == CauseResources {
 			s.fail(err, nodeSide)
 			return nil, false
 		}
@@ -149,7 +164,7 @@ func (s *session) undialled() Cause {
 
 // contest waits for the first byte of the chosen node. While it is silent a rival gets the same head; one
 // that ends the connection is replaced. The first to answer has the session.
-func (s *copySession) contest(chosen *bid, head []byte) (won *bid, ok bool) {
+func (s *copySession) contest(ctx context.Context, chosen *bid, head []byte) (won *bid, ok bool) {
 	var rival *bid
 	defer func() {
 		for _, b := range []*bid{chosen, rival} {
@@ -169,7 +184,7 @@ func (s *copySession) contest(chosen *bid, head []byte) (won *bid, ok bool) {
 				return won, true
 			}
 			if chosen, rival = rival, nil; chosen == nil {
-				if chosen, ok = s.bid(head); !ok {
+				if chosen, ok = s.bid(ctx, head); !ok {
 					return nil, false
 				}
 				chosen.await()
@@ -182,7 +197,7 @@ func (s *copySession) contest(chosen *bid, head []byte) (won *bid, ok bool) {
 		case <-silence.C:
 			// What the client sends beyond its hello is for one node only.
 			if !s.clientMoved() {
-				rival = s.challenge(chosen, rival, head)
+				rival = s.challenge(ctx, chosen, rival, head)
 			}
 			if rival == nil { // nobody else may be asked: the chosen one has it, answer or not
 				if chosen.stop(); chosen.err == nil || errors.Is(chosen.err, os.ErrDeadlineExceeded) {
@@ -190,8 +205,8 @@ func (s *copySession) contest(chosen *bid, head []byte) (won *bid, ok bool) {
 					return won, true
 				}
 			}
-		case <-s.ctx.Done():
-			s.fail(s.ctx.Err(), nodeSide)
+		case <-ctx.Done():
+			s.fail(ctx.Err(), nodeSide)
 			return nil, false
 		}
 	}
@@ -239,7 +254,7 @@ func (s *copySession) judge(b *bid) *bid {
 
 // challenge books the silence of the latest bid and returns the next rival of the chosen one, nil if
 // there is no node left. A rival that was silent too makes place for it.
-func (s *copySession) challenge(chosen, rival *bid, head []byte) *bid {
+func (s *copySession) challenge(ctx context.Context, chosen, rival *bid, head []byte) *bid {
 	latest := chosen
 	if rival != nil {
 		latest = rival
@@ -250,7 +265,7 @@ func (s *copySession) challenge(chosen, rival *bid, head []byte) *bid {
 		rival.stop()
 		rival.drop()
 	}
-	next, ok := s.bid(head)
+	next, ok := s.bid(ctx, head)
 	if !ok {
 		s.cause = CauseNone // the chosen one has its chance still
 		return nil

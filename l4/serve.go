@@ -1,8 +1,6 @@
 package l4
 
 import (
-	"context"
-	"errors"
 	"net"
 	"sync"
 	"time"
@@ -12,43 +10,49 @@ import (
 type copySession struct {
 	session
 	srv    *Server
+	engine *copyEngine
 	client *net.TCPConn
 	node   *net.TCPConn // nil until a node has the session
 
-	ctx    context.Context // ends when somebody else ends the session
-	cancel context.CancelCauseFunc
-	told   bool // the client was told by an alert, so its connection is closed in order
+	told bool // the client was told by an alert, so its connection is closed in order
 
 	plain *stream // the client's bytes without its TLS; nil where TLS does not end here
 
-	ending sync.Mutex // guards phase and cause while both flows run
+	toNode, toClient copyFlow
+	ending           sync.Mutex // guards phase and cause, and the field below, while both flows run
+	running          int        // flows that have not ended
 
 	live progress // what others may see and do while the session runs
 }
 
-// serve is the life of a session, top to bottom.
+// serve is the life of a session until it relays. Its flows then go on without this goroutine, whose stack has
+// grown in the handshake and would be held as long as the session lives.
 func (s *copySession) serve() {
-	defer s.hangUp()
-	defer context.AfterFunc(s.ctx, s.unblock)()
-	payload, ok := s.open()
+	won, ok := s.establish()
 	if !ok {
-		return
-	}
-	if s.rules.terminator != nil {
-		if payload, ok = nil, s.handshake(payload); !ok {
-			return
-		}
-	}
-	head, ok := s.head(payload)
-	if !ok {
-		return
-	}
-	won, ok := s.reach(head)
-	if !ok {
+		s.over()
 		return
 	}
 	s.srv.relaying(&s.session)
 	s.relay(won)
+}
+
+// establish is the life of a session up to there, top to bottom.
+func (s *copySession) establish() (won *bid, ok bool) {
+	payload, ok := s.open()
+	if !ok {
+		return nil, false
+	}
+	if s.rules.terminator != nil {
+		if payload, ok = nil, s.handshake(payload); !ok {
+			return nil, false
+		}
+	}
+	head, ok := s.head(payload)
+	if !ok {
+		return nil, false
+	}
+	return s.reach(head)
 }
 
 // head is what the node is sent first: the PROXY header that its pool wants, and what of the client's bytes
@@ -75,12 +79,12 @@ func (s *copySession) open() (payload []byte, ok bool) {
 		s.route = s.rules.fallback
 		return nil, true
 	}
-	defer s.client.SetReadDeadline(time.Time{})
+	defer s.limitClient(0)
 	for {
 		if entered != s.phase {
 			entered = s.phase
 			s.enter(entered)
-			s.client.SetReadDeadline(time.Now().Add(s.rules.patience(entered)))
+			s.limitClient(s.srv.clock() + int64(s.rules.patience(entered)))
 		}
 		if len(sent) == cap(sent) {
 			sent = append(make([]byte, 0, max(firstRead, 2*cap(sent))), sent...)
@@ -88,7 +92,7 @@ func (s *copySession) open() (payload []byte, ok bool) {
 		n, err := s.client.Read(sent[len(sent):cap(sent)])
 		sent = sent[:len(sent)+n]
 		if n == 0 && err != nil {
-			if classify(err, clientSide) == CauseTimeout && s.ctx.Err() == nil {
+			if classify(err, clientSide) == CauseTimeout && !s.killed() {
 				s.timedOut()
 			}
 			s.fail(err, clientSide)
@@ -144,49 +148,75 @@ func (s *copySession) state() session {
 // fail ends the session for an error on the connection to one side, or for the reason why that
 // connection was closed under us.
 func (s *copySession) fail(err error, from side) {
-	if k, ok := errors.AsType[killed](context.Cause(s.ctx)); ok {
-		s.end(k.cause)
-	}
+	s.end(s.killedBy())
 	s.end(classify(err, from))
 }
 
-// A killed error is the cause that somebody outside gave a session to end.
-type killed struct{ cause Cause }
-
-func (k killed) Error() string { return "session ended: " + k.cause.String() }
-
-// kill ends the session from outside. The first cause counts.
-func (s *copySession) kill(cause Cause) { s.cancel(killed{cause}) }
-
-// unblock makes every call on the session's connections return. They are closed by hangUp.
-func (s *copySession) unblock() {
+// kill ends the session from outside: every call on its connections returns, and they are closed by hangUp.
+// The first cause counts.
+func (s *copySession) kill(cause Cause) {
 	s.live.mu.Lock()
 	defer s.live.mu.Unlock()
-	s.live.killed = true
+	if s.live.killed != CauseNone {
+		return
+	}
+	s.live.killed = cause
+	if s.live.giveUp != nil {
+		s.live.giveUp()
+	}
 	s.client.SetDeadline(longAgo)
 	if s.node != nil {
 		s.node.SetDeadline(longAgo)
+	}
+	s.engine.lounge.rouse(&s.toNode)
+	s.engine.lounge.rouse(&s.toClient)
+}
+
+// killedBy is the cause that somebody outside gave the session to end, or CauseNone.
+func (s *copySession) killedBy() Cause {
+	s.live.mu.Lock()
+	defer s.live.mu.Unlock()
+	return s.live.killed
+}
+
+func (s *copySession) killed() bool { return s.killedBy() != CauseNone }
+
+// limitClient bounds what is waited for from the client, by a reading of the server's clock; 0: by nothing but
+// the session's end.
+func (s *copySession) limitClient(at int64) {
+	s.live.mu.Lock()
+	defer s.live.mu.Unlock()
+	switch {
+	case s.live.killed != CauseNone:
+	case at == 0:
+		s.client.SetDeadline(time.Time{})
+	default:
+		s.client.SetDeadline(s.srv.wall(at))
 	}
 }
 
 // longAgo is a deadline that has passed.
 var longAgo = time.Unix(1, 0)
 
-// adopt makes conn the session's connection to its node; false if the session was ended meanwhile.
+// adopt ends the search and makes conn the session's connection to its node; false if the session was ended
+// meanwhile.
 func (s *copySession) adopt(conn *net.TCPConn) bool {
 	s.live.mu.Lock()
 	defer s.live.mu.Unlock()
-	s.node = conn
-	return !s.live.killed
+	s.node, s.live.giveUp = conn, nil
+	return s.live.killed == CauseNone
+}
+
+// over is the end of a session: what it held is given back, and it is counted.
+func (s *copySession) over() {
+	s.hangUp()
+	s.engine.forget(s)
 }
 
 // hangUp closes the session's connections: in order, or so that neither side can take what it got for
 // the whole.
 func (s *copySession) hangUp() {
-	if k, ok := errors.AsType[killed](context.Cause(s.ctx)); ok {
-		s.end(k.cause) // between two calls on a connection nobody else has said so
-	}
-	s.cancel(nil)
+	s.end(s.killedBy()) // between two calls on a connection nobody else has said so
 	reset := !s.cause.orderly()
 	if reset && !s.told {
 		s.client.SetLinger(0)

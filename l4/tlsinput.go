@@ -11,8 +11,8 @@ import (
 //
 // crypto/tls makes these buffers as large as the largest record that came, and keeps them as long as the
 // connection lives: some 18 to 36 KiB for every session that has ever sent a full record, however long it has
-// been silent since (golang.org/issue/42035). There is no way to ask for them, so this reaches for the two
-// unexported fields. Rule zero: it is done because memory for each idle session is what this product is
+// been silent since (golang.org/issue/42035), and 2 KiB more for the hello. There is no way to ask for them, so
+// this reaches for the unexported fields. Rule zero: it is done because memory for each idle session is what this product is
 // measured by. It is safe because a field is used only if it has this name and type (else nothing is lent, and
 // sessions cost what they cost elsewhere), and because it is done by the one goroutine that reads, between two
 // reads, when both are empty or hold a known rest. TestLentInput fails when a new Go release changes them.
@@ -23,17 +23,26 @@ type tlsInput struct {
 }
 
 // Where the fields are in a tls.Conn.
-var rawOffset, plainOffset, inputKnown = func() (raw, plain uintptr, ok bool) {
-	conn := reflect.TypeFor[tls.Conn]()
-	r, hasRaw := conn.FieldByName("rawInput")
-	p, hasPlain := conn.FieldByName("input")
-	ok = hasRaw && r.Type == reflect.TypeFor[bytes.Buffer]() && hasPlain && p.Type == reflect.TypeFor[bytes.Reader]()
-	return r.Offset, p.Offset, ok
+var rawOffset, plainOffset, handOffset, inputKnown = func() (raw, plain, hand uintptr, ok bool) {
+	field := func(name string, t reflect.Type) uintptr {
+		f, has := reflect.TypeFor[tls.Conn]().FieldByName(name)
+		ok = ok && has && f.Type == t
+		return f.Offset
+	}
+	ok = true
+	raw = field("rawInput", reflect.TypeFor[bytes.Buffer]())
+	plain = field("input", reflect.TypeFor[bytes.Reader]())
+	hand = field("hand", reflect.TypeFor[bytes.Buffer]())
+	return raw, plain, hand, ok
 }()
 
+// inputOf is the input of a connection whose handshake is over: of its messages nothing is kept.
 func inputOf(c *tls.Conn) tlsInput {
 	if !inputKnown {
 		return tlsInput{}
+	}
+	if hand := (*bytes.Buffer)(unsafe.Add(unsafe.Pointer(c), handOffset)); hand.Len() == 0 {
+		*hand = bytes.Buffer{}
 	}
 	return tlsInput{
 		raw:   (*bytes.Buffer)(unsafe.Add(unsafe.Pointer(c), rawOffset)),
