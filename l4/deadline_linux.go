@@ -2,7 +2,6 @@ package l4
 
 import (
 	"math"
-	"time"
 )
 
 // deadline is when something must have happened to a session, on the loop's clock. Whatever the phase
@@ -109,8 +108,3 @@ func (l *loop) overdue(s *loopSession) {
 		l.finish(s, CauseTimeout)
 	}
 }
-
-// settleAge is when a session's connection to its node gets keepalive and TCP_USER_TIMEOUT. They find out
-// about nodes that vanish, which a session that is over by then has no need of, and it is spared the
-// system calls. The client's connection has them from its listening socket.
-const settleAge = 2 * time.Second

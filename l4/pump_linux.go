@@ -91,3 +91,28 @@ func (s *copySession) clientMoved() (moved bool) {
 	}
 	return moved
 }
+
+// writeMore writes what is soon followed by more or by the end: the kernel may wait for that before it sends a
+// segment that is not full, send(2) MSG_MORE.
+func writeMore(c *net.TCPConn, b []byte) error {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var e error
+	err = raw.Write(func(fd uintptr) bool {
+		for e = nil; len(b) > 0 && e == nil; {
+			var n int
+			n, e = unix.SendmsgN(int(fd), b, nil, nil, unix.MSG_MORE|unix.MSG_NOSIGNAL)
+			b = b[max(n, 0):]
+			if e == unix.EINTR {
+				e = nil
+			}
+		}
+		return e != unix.EAGAIN
+	})
+	if err == nil {
+		err = e
+	}
+	return err
+}

@@ -34,6 +34,12 @@ func unsent(...*net.TCPConn) int32 { return 0 }
 // is taken for one that waits.
 func (s *copySession) clientMoved() bool { return false }
 
+// writeMore is a write like any other here.
+func writeMore(c *net.TCPConn, b []byte) error {
+	_, err := c.Write(b)
+	return err
+}
+
 // copyCounted copies from src to dst through user space and counts as it goes.
 func copyCounted(dst io.Writer, src io.Reader, total *atomic.Uint64) (reading bool, err error) {
 	buf := copyBuffers.Get().(*[copyBufferSize]byte)

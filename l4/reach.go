@@ -117,9 +117,6 @@ func (s *copySession) dial(ctx context.Context, node *pool.Node, head []byte) (*
 		return nil, err
 	}
 	b := &bid{node: node, conn: conn.(*net.TCPConn)}
-	if raw, err := b.conn.SyscallConn(); err == nil {
-		raw.Control(func(fd uintptr) { setKeepalive(int(fd), t) })
-	}
 	if err = s.begin(ctx, b, head, deadline); err != nil {
 		b.conn.Close()
 		return nil, err

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// relay begins to move bytes both ways, each direction by a goroutine, until both sides have finished.
+// relay moves bytes both ways until both sides have finished, one direction by this goroutine and the other by
+// one of its own. It may return before that: whichever flow ends last ends the session.
 //
 // How it ends: an end is passed on when all before it was delivered, and the other direction goes on
 // (linger). A reset is passed on as a reset, so that nobody takes a cut stream for a whole one, but not
@@ -27,8 +28,8 @@ func (s *copySession) relay(won *bid) {
 	s.live.mu.Unlock()
 	s.enter(PhaseRelay) // the watch looks at the flows from now on
 	s.running = 2
-	go s.carry(&s.toNode)
 	go s.carry(&s.toClient)
+	s.carry(&s.toNode)
 }
 
 // A copyFlow is one direction of a relay.

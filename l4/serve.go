@@ -25,8 +25,7 @@ type copySession struct {
 	live progress // what others may see and do while the session runs
 }
 
-// serve is the life of a session until it relays. Its flows then go on without this goroutine, whose stack has
-// grown in the handshake and would be held as long as the session lives.
+// serve is the life of a session. When it returns the session is over or rests, see [lounge].
 func (s *copySession) serve() {
 	won, ok := s.establish()
 	if !ok {
@@ -37,7 +36,7 @@ func (s *copySession) serve() {
 	s.relay(won)
 }
 
-// establish is the life of a session up to there, top to bottom.
+// establish is that life until bytes are relayed, top to bottom.
 func (s *copySession) establish() (won *bid, ok bool) {
 	payload, ok := s.open()
 	if !ok {

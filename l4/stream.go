@@ -89,7 +89,7 @@ func (s *stream) tryTLS(fd uintptr) bool {
 	s.input.lend()
 	b := takeBuffer()
 	s.n, s.err = 0, nil
-	for s.n < plainSize && s.err == nil {
+	for s.n < plainSize && s.err == nil && (s.n == 0 || !s.input.empty()) {
 		var n int
 		n, s.err = s.tls.Read(b[s.n:plainSize])
 		s.n += n
@@ -133,7 +133,12 @@ func (s *stream) write(b *buffer, n int) error {
 // finish tells the peer that nothing more will come.
 func (s *stream) finish() error {
 	if s.tls != nil {
-		if err := s.tls.CloseWrite(); err != nil {
+		s.wire.cork()
+		err := s.tls.CloseWrite()
+		if e := s.wire.uncorkLast(); e != nil {
+			err = e
+		}
+		if err != nil {
 			return err
 		}
 	}

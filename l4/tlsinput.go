@@ -50,6 +50,11 @@ func inputOf(c *tls.Conn) tlsInput {
 	}
 }
 
+// empty reports whether nothing that was read is left, not even the beginning of a record.
+func (in *tlsInput) empty() bool {
+	return in.raw != nil && in.raw.Len() == 0 && in.plain.Len() == 0
+}
+
 // lend gives the connection a large buffer to read into: several records in one system call.
 func (in *tlsInput) lend() {
 	if in.raw == nil || in.lent != nil || in.plain.Len() > 0 {

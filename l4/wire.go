@@ -147,6 +147,20 @@ func (w *wire) flushLocked() error {
 	return err
 }
 
+// uncorkLast is uncork where the end of the connection follows at once, and may go out with it.
+func (w *wire) uncorkLast() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.corked = false
+	if w.out == nil {
+		return nil
+	}
+	err := writeMore(w.tcp, w.out[:w.held])
+	w.out.giveBack()
+	w.out, w.held = nil, 0
+	return err
+}
+
 // LocalAddr and what follows make a wire a [net.Conn].
 func (w *wire) LocalAddr() net.Addr { return w.tcp.LocalAddr() }
 

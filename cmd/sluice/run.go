@@ -51,6 +51,9 @@ func serve(ctx context.Context, path string, stdout, stderr io.Writer) error {
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	defer signal.Stop(signals)
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	go keepMemory(ctx)
 
 	s, err := start(cfg, stderr)
 	if err != nil {
