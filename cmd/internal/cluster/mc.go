@@ -19,6 +19,9 @@ type Client struct {
 	// Resolve tells mc the addresses of host:port, as DNS would.
 	Resolve map[string]netip.Addr
 
+	// Hosts is aliases besides those that were set, by name: a URL with user and password.
+	Hosts map[string]string
+
 	cluster *Cluster
 	dir     string
 }
@@ -65,6 +68,9 @@ func (m *Client) Command(args ...string) *exec.Cmd {
 	}
 	if len(resolve) > 0 {
 		cmd.Env = append(cmd.Env, "MC_RESOLVE="+strings.Join(resolve, ","))
+	}
+	for alias, url := range m.Hosts {
+		cmd.Env = append(cmd.Env, "MC_HOST_"+alias+"="+url)
 	}
 	return cmd
 }

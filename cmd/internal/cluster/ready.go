@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
 	"time"
 )
 
@@ -18,9 +19,9 @@ const (
 	readyTimeout = 2 * time.Second        // for one answer
 )
 
-// WaitReady returns when the node serves the S3 API and the Console and sees every drive of its cluster:
-// with another node down it waits for that one too. It gives up with ctx, and at once where the process has ended; the error then holds the end
-// of the node's log.
+// WaitReady returns when the node serves the S3 API and the Console, sees every drive of its cluster and
+// takes a write: with another node down it waits for that one too. It gives up with ctx, and at once
+// where the process has ended; the error then holds the end of the node's log.
 func (n *Node) WaitReady(ctx context.Context) error {
 	client, err := n.cluster.HTTPClient()
 	if err != nil {
@@ -57,6 +58,40 @@ func (n *Node) ready(ctx context.Context, client *http.Client) error {
 		base + n.Console.String() + "/",
 	} {
 		if err := answers(ctx, client, url); err != nil {
+			return err
+		}
+	}
+	return n.takesWrite(ctx)
+}
+
+// probeSize is more than MinIO keeps together with an object's metadata (128 KiB for each drive): only
+// larger ones are written to the other nodes' drives over connections of their own.
+const probeSize = 1 << 20
+
+// takesWrite puts an object through the node and removes it again.
+//
+// Trap: a node that could not reach another's drive while both were starting tries again at growing
+// intervals, for half a minute at times. Until then it answers larger writes with 503 SlowDownWrite,
+// while every health endpoint says 200.
+func (n *Node) takesWrite(ctx context.Context) error {
+	c := n.cluster
+	file := filepath.Join(c.Dir, "probe")
+	if err := os.WriteFile(file, make([]byte, probeSize), 0o644); err != nil {
+		return err
+	}
+	mc, err := c.NewClient()
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(mc.dir)
+	mc.Hosts = map[string]string{"node": fmt.Sprintf("%s://%s:%s@%s", c.Scheme(), c.User, c.Password, n.S3)}
+	const bucket = "node/sluice-ready"
+	for _, args := range [][]string{
+		{"mb", "--ignore-existing", bucket},
+		{"cp", "--quiet", file, bucket},
+		{"rb", "--force", bucket},
+	} {
+		if _, err := mc.Run(ctx, args...); err != nil {
 			return err
 		}
 	}

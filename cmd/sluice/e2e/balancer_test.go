@@ -5,6 +5,7 @@ package e2e
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -21,6 +22,8 @@ type balancer interface {
 	PeakRSS() (int64, error)
 	// Reload makes it read a new configuration. It does not wait.
 	Reload(with settings) error
+	// Sessions counts its sessions so far by the node's address; nil if it does not tell.
+	Sessions() (map[string]int, error)
 	// Drain tells it to take no more sessions and to end once those it has are over.
 	Drain() error
 }
@@ -79,12 +82,13 @@ func logNodes(t *testing.T, dir string) {
 type sluiceBalancer struct {
 	stage   *stage
 	config  string
+	log     string
 	process *cluster.Process
 }
 
 func newSluice(t *testing.T, s *stage, with settings, dir string, log *os.File) *sluiceBalancer {
 	t.Helper()
-	b := &sluiceBalancer{stage: s, config: filepath.Join(dir, "sluice.toml")}
+	b := &sluiceBalancer{stage: s, config: filepath.Join(dir, "sluice.toml"), log: log.Name()}
 	if err := b.write(with); err != nil {
 		t.Fatal(err)
 	}
@@ -128,6 +132,26 @@ func (b *sluiceBalancer) Reload(with settings) error {
 		return err
 	}
 	return b.process.Signal(syscall.SIGHUP)
+}
+
+// Sessions reads the records that Sluice writes, one for each session that has ended.
+func (b *sluiceBalancer) Sessions() (map[string]int, error) {
+	text, err := os.ReadFile(b.log)
+	if err != nil {
+		return nil, err
+	}
+	count := map[string]int{}
+	for line := range strings.Lines(string(text)) {
+		if !strings.Contains(line, " msg=session ") {
+			continue
+		}
+		for field := range strings.FieldsSeq(line) {
+			if node, ok := strings.CutPrefix(field, "node="); ok {
+				count[node]++
+			}
+		}
+	}
+	return count, nil
 }
 
 func (b *sluiceBalancer) Drain() error { return b.process.Signal(syscall.SIGTERM) }

@@ -20,7 +20,7 @@ const consoleSize = 8 << 20
 // the Console, logs in, looks into a bucket, uploads, downloads. Each of the page's many connections
 // goes to another node, and nothing but the cookie holds the session together.
 func testConsole(t *testing.T, s *stage) {
-	s.balance(t, settings{balance: "roundrobin"})
+	balancer := s.balance(t, settings{balance: "roundrobin"})
 	name := s.bucket(t, "console")
 	b := s.newBrowser(t)
 
@@ -97,5 +97,14 @@ func testConsole(t *testing.T, s *stage) {
 	if b.sockets == 0 {
 		t.Error("no WebSocket was opened: the list of objects cannot have come over one")
 	}
-	t.Logf("%d WebSockets; screenshots in %s", b.sockets, b.shots)
+	sessions, err := balancer.Sessions()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range s.cluster.Nodes {
+		if sessions != nil && sessions[n.Console.String()] == 0 {
+			t.Errorf("%s had no session of the Console", n.Name)
+		}
+	}
+	t.Logf("%d WebSockets; sessions by node: %v; screenshots in %s", b.sockets, sessions, b.shots)
 }

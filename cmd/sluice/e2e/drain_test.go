@@ -28,7 +28,7 @@ func testDrain(t *testing.T, s *stage) {
 	}
 	began := time.Now()
 	for !refused(t) {
-		if time.Since(began) > 2*time.Second {
+		if time.Since(began) > refuseBound {
 			t.Fatal("new connections are not refused while draining")
 		}
 		time.Sleep(5 * time.Millisecond)
@@ -52,10 +52,15 @@ func testDrain(t *testing.T, s *stage) {
 	s.download(t, client, name, "object", body).wait(t)
 }
 
+// refuseBound is for new connections to be refused. A balancer that does not want to lose those who
+// wait in its queue lets no further SYN in before it closes the socket: who sent one gets no answer, and
+// is refused with the next, a second later.
+const refuseBound = 3 * time.Second
+
 // refused says whether new connections are refused outright, as opposed to taken or left hanging.
 func refused(t *testing.T) bool {
 	t.Helper()
-	conn, err := net.DialTimeout("tcp", block.BalancerS3().String(), time.Second)
+	conn, err := net.DialTimeout("tcp", block.BalancerS3().String(), refuseBound)
 	if err == nil {
 		conn.Close()
 		return false

@@ -142,4 +142,7 @@ func (b *haproxyBalancer) Reload(with settings) error {
 	return syscall.Kill(b.process.PID(), syscall.SIGUSR2) // the master alone: workers end by it
 }
 
+// Sessions is nothing that HAProxy tells without a syslog server.
+func (b *haproxyBalancer) Sessions() (map[string]int, error) { return nil, nil }
+
 func (b *haproxyBalancer) Drain() error { return syscall.Kill(b.process.PID(), syscall.SIGUSR1) }

@@ -93,7 +93,6 @@ func (k *kill) isMinIOs(t *testing.T, o outcome) bool {
 // killUnderLoad kills a node, starts it again after a while and waits until it is used.
 func (s *stage) killUnderLoad(t *testing.T, victim *cluster.Node, attempts int) *kill {
 	t.Helper()
-	s.waitReady(t)
 	k := &kill{victim: victim}
 	l := s.startLoad(t, attempts)
 	l.waitServed(t, s.cluster.Nodes, time.Time{}, usedAgain)

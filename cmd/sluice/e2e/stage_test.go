@@ -32,7 +32,7 @@ func TestPlain(t *testing.T) { testAll(t, plain) }
 // TestByName is everything in front of nodes that speak TLS.
 func TestByName(t *testing.T) { testAll(t, byName) }
 
-// testAll runs every test on one cluster, one after the other.
+// testAll runs every test on one cluster, one after the other. Each leaves all nodes ready.
 func testAll(t *testing.T, m mode) {
 	s := newStage(t, m)
 	for _, test := range []struct {
@@ -50,10 +50,7 @@ func testAll(t *testing.T, m mode) {
 		{"Quorum", testQuorum},
 		{"Reload", testReload},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			s.waitReady(t) // an earlier test may have ended nodes and started them again
-			test.run(t, s)
-		})
+		t.Run(test.name, func(t *testing.T) { test.run(t, s) })
 	}
 }
 
