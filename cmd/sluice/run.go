@@ -22,9 +22,10 @@ func runCommand() *cli.Command {
 
   ready s3=[::]:9000 console=[::]:9001
 
-Records go to stderr. Signals:
+Records go where log.output says, to stderr if it says nothing. Signals:
 
-  SIGHUP            reload: all of the file as it is now or, if anything is wrong with it, nothing
+  SIGHUP            reload: all of the file as it is now or, if anything is wrong with it, nothing;
+                    a log file is opened anew
   SIGTERM, SIGINT   drain: no new sessions, the present ones have timeouts.drain to finish;
                     a second one stops at once
 

@@ -65,8 +65,8 @@ func (s *Server) serveDebug(w http.ResponseWriter, r *http.Request) {
 	}
 	defer s.debug.busy.Unlock()
 	if text := r.URL.Query().Get("seconds"); text != "" {
-		if n, err := strconv.ParseFloat(text, 64); err != nil || !(n > 0 && n <= maxProfile.Seconds()) {
-			fail(w, http.StatusBadRequest, Error{Error: fmt.Sprintf("seconds %.50q is no number up to %v", text, maxProfile.Seconds())})
+		if n, err := strconv.Atoi(text); err != nil || n < 1 || n > int(maxProfile.Seconds()) {
+			fail(w, http.StatusBadRequest, Error{Error: fmt.Sprintf("seconds %.50q is no whole number from 1 to %v", text, maxProfile.Seconds())})
 			return
 		}
 	}

@@ -47,7 +47,7 @@ var (
 	descReloadOK   = desc("config_last_reload_successful", "1 if the configuration file is in effect as it was last read.")
 	descReloadTime = desc("config_last_reload_success_timestamp_seconds", "When a configuration was last put into effect.")
 	descDraining   = desc("draining", "1 while the process waits for its sessions to end, to end itself.")
-	descDropped    = desc("records_dropped_total", "Session records that were lost because their writer was too slow.")
+	descDropped    = desc("records_dropped_total", "Session records that were lost because whoever takes them was too slow, or failed.")
 	descLeftOut    = desc("records_left_out_total", "Records of clean sessions that log.sample left out.")
 	descExpiry     = desc("certificate_expiry_seconds", "When the certificate that a listener shows expires, as seconds since 1970.",
 		"listener", "certificate")

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/sluicelb/sluice/l4"
 )
 
@@ -111,7 +113,7 @@ func TestRules(t *testing.T) {
 	if err != nil {
 		t.Skipf("needs promtool: %v", err)
 	}
-	for _, args := range [][]string{{"check", "rules", "alerts.yml"}, {"test", "rules", "testdata/alerts_test.yml"}} {
+	for _, args := range [][]string{{"check", "rules", "alerts.yml"}, {"test", "rules", "testdata/alerts_test.yml", "testdata/alerts_long_test.yml"}} {
 		cmd := exec.CommandContext(t.Context(), promtool, args...)
 		cmd.Dir = shipped
 		if out, err := cmd.CombinedOutput(); err != nil {
@@ -122,13 +124,54 @@ func TestRules(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tests, err := os.ReadFile(filepath.Join(shipped, "testdata/alerts_test.yml"))
-	if err != nil {
-		t.Fatal(err)
+	var tests []byte
+	for _, file := range []string{"testdata/alerts_test.yml", "testdata/alerts_long_test.yml"} {
+		text, err := os.ReadFile(filepath.Join(shipped, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		tests = append(tests, text...)
 	}
 	for _, m := range regexp.MustCompile(`alert: (\w+)`).FindAllStringSubmatch(string(text), -1) {
 		if !regexp.MustCompile(`\b` + m[1] + `\b`).Match(tests) {
 			t.Errorf("rule %s has no test", m[1])
+		}
+	}
+}
+
+// TestReadmeListsAll holds the table of metrics, and that of routes, to what is there.
+func TestReadmeListsAll(t *testing.T) {
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const tableHead = "| metric | labels | what |\n|---|---|---|\n"
+	descs := make(chan *prometheus.Desc, 100)
+	(&collector{}).Describe(descs)
+	close(descs)
+	var want strings.Builder
+	for d := range descs {
+		m := regexp.MustCompile(`fqName: "(\w+)", help: "(.*?)", .*variableLabels: \{([^{}]*)\}`).FindStringSubmatch(d.String())
+		if m == nil {
+			t.Fatalf("%s", d)
+		}
+		fmt.Fprintf(&want, "| `%s` | %s | %s |\n", m[1], strings.ReplaceAll(m[3], ",", ", "), m[2])
+	}
+	head, got, found := strings.Cut(string(text), tableHead)
+	switch {
+	case found && got == want.String():
+	case *update:
+		if err := os.WriteFile("README.md", []byte(head+tableHead+want.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	default:
+		t.Errorf("the table of metrics is\n%swant\n%s", got, want.String())
+	}
+	f := newFixture(t, []string{"127.0.0.1:1"}, nil)
+	for _, r := range f.table() {
+		line := fmt.Sprintf("| `%s %s` |", r.method, strings.TrimSuffix(r.path, "{$}"))
+		if r.path != "/page/{file}" && !strings.Contains(string(text), line) {
+			t.Errorf("no row begins with %s", line)
 		}
 	}
 }
