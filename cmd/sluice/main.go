@@ -54,7 +54,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 		ExitErrHandler:        func(*cli.Context, error) {}, // report does this
 		Commands: []*cli.Command{
 			runCommand(), checkCommand(), verifyCommand(), demoCommand(),
-			statusCommand(), sessionsCommand(), drainCommand(), readyCommand(), maintCommand(), killCommand(), reloadCommand(),
+			statusCommand(), topCommand(), sessionsCommand(), drainCommand(), readyCommand(), maintCommand(), killCommand(), reloadCommand(),
 			completionCommand(), versionCommand(), helpCommand(),
 		},
 	}

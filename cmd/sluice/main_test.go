@@ -37,7 +37,7 @@ func TestWrongUse(t *testing.T) {
 		{[]string{"check", "-c"}, `sluice: check: option "-c" needs a value`},
 		{[]string{"check", "-c", "a", "b"}, `unexpected argument "b"`},
 		{[]string{"check", "--confg", "a"}, `no option "--confg"; did you mean "--config"?`},
-		{[]string{"-c", "a.toml"}, `it belongs behind a command: sluice run|check|status|sessions|drain|ready|maint|kill|reload -c`},
+		{[]string{"-c", "a.toml"}, `it belongs behind a command: sluice run|check|status|top|sessions|drain|ready|maint|kill|reload -c`},
 		{[]string{"status", "now"}, `unexpected argument "now"`},
 		{[]string{"status", "--admin", "nowhere"}, `admin address "nowhere" is neither host:port nor unix:/path`},
 		{[]string{"status", "--watch", "1ms"}, `--watch 1ms is too short`},

@@ -23,6 +23,7 @@ Examples:
   sluice demo                                 see it work: four small nodes behind a real Sluice
   sluice check -c /etc/sluice/sluice.toml     every mistake in a configuration, with its line
   sluice run -c /etc/sluice/sluice.toml       serve
+  sluice top                                  what goes on, live
   sluice verify https://s3.example.net        does a cluster behind a balancer do all it should?
 
 "sluice help COMMAND" says more about one of them.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Size is a number of bytes with two digits at least: 999 B, 1.5 MiB, 123 GiB.
@@ -97,4 +98,21 @@ func Counted[T int | int64 | uint64](n T, noun string) string {
 		return "1 " + noun
 	}
 	return Count(n) + " " + noun + "s"
+}
+
+// Text is a text of several words from outside that cannot spoil a terminal, and is as wide as it is long: what is
+// not printable ASCII is escaped.
+func Text(s string) string {
+	var b strings.Builder
+	for len(s) > 0 {
+		r, size := utf8.DecodeRuneInString(s)
+		if ' ' <= r && r <= '~' {
+			b.WriteRune(r)
+		} else {
+			quoted := strconv.QuoteToASCII(s[:size])
+			b.WriteString(quoted[1 : len(quoted)-1])
+		}
+		s = s[size:]
+	}
+	return b.String()
 }

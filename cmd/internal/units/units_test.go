@@ -56,3 +56,14 @@ func TestPlain(t *testing.T) {
 		}
 	}
 }
+
+func TestText(t *testing.T) {
+	for text, want := range map[string]string{
+		"": "", `dial tcp "x": refused`: `dial tcp "x": refused`, "a\tb\n\x1b[2J": `a\tb\n\x1b[2J`, "right\u202eleft": `right\u202eleft`,
+		"\xffb": `\xffb`, "bücket": `b\u00fccket`, `back\slash`: `back\slash`,
+	} {
+		if got := Text(text); got != want {
+			t.Errorf("Text(%q) = %q, want %q", text, got, want)
+		}
+	}
+}

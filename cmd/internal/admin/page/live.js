@@ -25,6 +25,7 @@ export const known = {
 let changed = () => {}; // is called when something is new
 let happened = () => {}; // is called with each event that is news
 let samples = [];
+let base = null; // the status that rates were last known at
 let wake = () => {};
 let pageBegan = 0; // by the clock of Sluice: what was before is no news
 
@@ -37,7 +38,7 @@ export async function run(onChange, onNews) {
   for (let failures = 0; ; ) {
     const good = await turn();
     failures = good ? 0 : failures + 1;
-    await pause(good ? (known.rates.get("total")?.in === undefined ? often / 2 : often) : Math.min(slowest, 1000 * failures));
+    await pause(good ? (known.rates.get("total")?.in === undefined ? often / 2 + 100 : often) : Math.min(slowest, 1000 * failures));
     while (document.hidden) await pause(60_000);
   }
 }
@@ -58,8 +59,8 @@ async function turn() {
   try {
     const status = await ask("GET", "/api/v1/status");
     const restarted = known.status && known.status.started !== status.started;
-    if (restarted) [samples, known.events] = [[], []];
-    known.rates = ratesOf(restarted ? null : known.status, status);
+    if (restarted) [samples, known.events, base] = [[], [], null];
+    learnRates(status);
     pageBegan ||= new Date(status.time).getTime();
     known.status = status;
     await learnHistory();
@@ -70,6 +71,13 @@ async function turn() {
   }
   changed();
   return known.lostSince === null;
+}
+
+/** learnRates compares with a status that is old enough: two in quick succession say little of rates. */
+function learnRates(status) {
+  if (base && new Date(status.time) - new Date(base.time) < often / 2) return;
+  known.rates = ratesOf(base, status);
+  base = status;
 }
 
 /** learnHistory adds the samples since the last one. */
