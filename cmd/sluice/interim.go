@@ -11,12 +11,8 @@ import (
 // keepRecords looks after the records until over is closed: it writes those of sessions that live, and says
 // now and then what was not written.
 func (s *service) keepRecords(over <-chan struct{}) {
-	const (
-		look = time.Second
-		say  = 10 * time.Second
-	)
-	tick := time.NewTicker(look)
-	defer tick.Stop()
+	timer := time.NewTimer(s.recordsPause())
+	defer timer.Stop()
 	looked, said := time.Now(), time.Now()
 	var told admin.RecordCounts
 	for {
@@ -24,18 +20,30 @@ func (s *service) keepRecords(over <-chan struct{}) {
 		case <-over:
 			s.records.tell(&told, s.server.RecordsDropped())
 			return
-		case now := <-tick.C:
+		case now := <-timer.C:
 			// Once per tenth of the interval is exact enough, and a walk over all sessions is not free.
 			if every := s.config().Log.Interim; every > 0 && now.Sub(looked) >= every/10 {
 				s.recordOpen(every, now.Sub(looked))
 				looked = now
 			}
-			if now.Sub(said) >= say {
+			if now.Sub(said) >= sayDropped {
 				s.records.tell(&told, s.server.RecordsDropped())
 				said = now
 			}
+			timer.Reset(s.recordsPause())
 		}
 	}
+}
+
+// sayDropped is how often at most it is said that records were dropped.
+const sayDropped = 10 * time.Second
+
+// recordsPause is how long there is nothing to look after. A reload may change it, which is seen at the next look.
+func (s *service) recordsPause() time.Duration {
+	if every := s.config().Log.Interim; every > 0 {
+		return min(max(every/10, time.Second), sayDropped)
+	}
+	return sayDropped
 }
 
 // maxOpenBatch bounds how many records of living sessions are held at a time.

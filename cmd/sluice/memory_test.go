@@ -1,6 +1,11 @@
 package main
 
 import (
+	"bytes"
+	"context"
+	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
 	"testing"
 	"time"
 )
@@ -19,33 +24,78 @@ func TestHeapPercent(t *testing.T) {
 }
 
 func TestMemoryIsGivenBackWhenQuiet(t *testing.T) {
-	m := memory{set: heapPercent(0)}
-	at := time.Unix(0, 0).Add(time.Hour)
+	var m memory
 	for i, tt := range []struct {
 		allocated uint64 // MiB
-		after     time.Duration
+		worth     bool
 		give      bool
 	}{
-		{0, 0, false},
-		{20, time.Second, false}, // busy
-		{40, time.Second, false},
-		{40, time.Second, true},  // quiet
-		{40, time.Second, false}, // there is nothing more
-		{60, time.Second, false},
-		{60, time.Second, false}, // quiet, but it has just been done
-		{60, 5 * time.Second, true},
-		{62, 5 * time.Second, false},
-		{62, 5 * time.Second, false}, // not worth it
+		{2, false, false}, // not worth it
+		{20, true, false}, // busy
+		{40, true, false},
+		{40, true, true},   // quiet
+		{40, false, false}, // there is nothing more
+		{60, true, false},
+		{60, true, true},
+		{62, false, false},
+		{62, false, false}, // not worth it
 	} {
-		at = at.Add(tt.after)
-		if _, give := m.look(1<<20, tt.allocated<<20, at); give != tt.give {
+		if worth := m.worth(tt.allocated << 20); worth != tt.worth {
+			t.Errorf("step %d: worth it: got %v, want %v", i, worth, tt.worth)
+		}
+		if give := m.look(tt.allocated << 20); give != tt.give {
 			t.Errorf("step %d: got %v, want %v", i, give, tt.give)
 		}
 	}
-	if percent, _ := m.look(8<<20, 62<<20, at); percent != 300 {
+}
+
+func TestCollectionSetsPercent(t *testing.T) {
+	m := memory{set: heapPercent(0)}
+	if percent := m.collected(8 << 20); percent != 300 {
 		t.Errorf("got %d for 8 MiB, want 300", percent)
 	}
-	if percent, _ := m.look(8<<20+1000, 62<<20, at); percent != 0 {
+	if percent := m.collected(8<<20 + 1000); percent != 0 {
 		t.Errorf("got %d for nearly the same, want no change", percent)
+	}
+}
+
+func TestCollectionIsTold(t *testing.T) {
+	told := make(chan struct{}, 1)
+	for range 3 {
+		tellCollection(told)
+		runtime.GC()
+		select {
+		case <-told:
+		case <-time.After(5 * time.Second):
+			t.Fatal("a collection was not told of")
+		}
+	}
+}
+
+var held [][]byte
+
+func TestKeepMemory(t *testing.T) {
+	t.Setenv("GOGC", "") // what else may say
+	before := debug.SetGCPercent(100)
+	defer debug.SetGCPercent(before)
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); keepMemory(ctx) }()
+	defer func() { stop(); <-done }()
+	for range 40 {
+		held = append(held, bytes.Repeat([]byte{1}, 1<<20))
+	}
+	runtime.GC()
+	held = nil
+	released := func() uint64 {
+		s := []metrics.Sample{{Name: "/memory/classes/heap/released:bytes"}}
+		metrics.Read(s)
+		return s[0].Value.Uint64()
+	}
+	from := released()
+	for deadline := time.Now().Add(20 * time.Second); released() < from+(30<<20); time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("of 40 MiB of garbage only %d MiB were given back", int64(released()-from)>>20)
+		}
 	}
 }
