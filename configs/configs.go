@@ -145,7 +145,7 @@ type Pool struct {
 	OnDown          OnDown         `toml:"on_down"`
 	FailOpen        float64        `toml:"fail_open"` // share of available nodes under which all are used; 0: only when none is
 	SessionsPerNode int            `toml:"sessions_per_node"`
-	Backup          []string       `toml:"backup"` // used only when no other is available
+	Backup          []string       `toml:"backup"` // of Nodes, those that are used only when no other is available
 	SlowStart       time.Duration  `toml:"slow_start"`
 	Hedge           float64        `toml:"hedge"`   // share of timeouts.dial after which a second node is dialled in parallel; 0: never
 	Weights         map[string]int `toml:"weights"` // by address, as in Nodes; absent: 100, 0: no new sessions

@@ -11,8 +11,8 @@ import (
 func (f *file) validatePool(t *entry, p *Pool) {
 	f.validateName(t, p.Name)
 	f.validateNodes(t, p)
-	f.validateWeights(t, p)
 	f.validateBackup(t, p)
+	f.validateWeights(t, p)
 	f.validateSource(t, p)
 	f.share(t.at("fail_open"), p.FailOpen, 1)
 	f.share(t.at("hedge"), p.Hedge, 1)
@@ -115,17 +115,32 @@ func (f *file) validateWeights(t *entry, p *Pool) {
 	}
 }
 
-// validateBackup expands the backup nodes.
+// validateBackup expands the backup nodes. One that is not among the nodes joins them: people write both, a list of
+// all nodes with some of them named again, and two lists.
 func (f *file) validateBackup(t *entry, p *Pool) {
+	if len(p.Nodes) == 0 {
+		return // which was reported
+	}
 	var backup []string
-	known := slices.Sorted(slices.Values(p.Nodes))
 	for i, pattern := range p.Backup {
-		backup = append(backup, f.expandedKey(t.at("backup").item(i), pattern, t, known)...)
+		backup = append(backup, f.expanded(t.at("backup").item(i), pattern)...)
 	}
 	slices.Sort(backup)
 	p.Backup = slices.Compact(backup)
-	if len(p.Backup) > 0 && len(p.Backup) == len(p.Nodes) {
+	if !slices.ContainsFunc(p.Nodes, func(node string) bool { _, is := slices.BinarySearch(p.Backup, node); return !is }) {
 		f.warn(t.at("backup"), "every node is a backup, so there is none to stand in for", "leave some out")
+	}
+	if len(p.Nodes) > maxNodes {
+		return // which was reported too
+	}
+	known := slices.Sorted(slices.Values(p.Nodes))
+	for _, node := range p.Backup {
+		if _, found := slices.BinarySearch(known, node); !found {
+			p.Nodes = append(p.Nodes, node)
+		}
+	}
+	if len(p.Nodes) > maxNodes {
+		f.err(t.at("backup"), fmt.Sprintf("with these there are more than %d nodes", maxNodes), "make it several pools")
 	}
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 
 	"github.com/sluicelb/sluice/cmd/internal/units"
 	"github.com/sluicelb/sluice/configs"
@@ -26,9 +25,12 @@ Exit codes: 0 the file can be used, 1 it cannot, 2 wrong use.`,
 			if err != nil {
 				return err
 			}
-			cfg, err := loadConfig(c.App.ErrWriter, path)
-			if err != nil {
-				return err
+			cfg, report := configs.Load(path)
+			for _, p := range report.Problems {
+				fmt.Fprintln(c.App.ErrWriter, p)
+			}
+			if report.Err() != nil {
+				return errTold{exitFailed}
 			}
 			_, err = fmt.Fprintf(c.App.Writer, "%s: ok, %s, %s\n", path,
 				units.Counted(len(cfg.Listeners), "listener"), units.Counted(len(cfg.Pools), "pool"))
@@ -51,17 +53,4 @@ func configPath(c *cli.Context) (string, error) {
 		return "", badUse(c, "name it with -c FILE", "which configuration?")
 	}
 	return path, wantArgs(c, 0, "")
-}
-
-// loadConfig reads a configuration and prints all that there is to say about it. Its error has
-// therefore been told.
-func loadConfig(stderr io.Writer, path string) (*configs.Config, error) {
-	cfg, problems := configs.Load(path)
-	for _, p := range problems.Problems {
-		fmt.Fprintln(stderr, p)
-	}
-	if problems.Err() != nil {
-		return nil, errTold{exitFailed}
-	}
-	return cfg, nil
 }

@@ -273,7 +273,7 @@ func TestDrainAll(t *testing.T) {
 		t.Fatalf("got readyz %d, want 200", got)
 	}
 	code, out, errs := b.ask(t, "drain", "--all", "--grace", "1s")
-	saying(t, code, out, errs, exitOK, "not ready from now on; no new sessions in 1.0s, and the 1 session have 30s")
+	saying(t, code, out, errs, exitOK, "not ready from now on; no new sessions in 1.0s, and from then 30s for those that are open, now 1")
 	if got := readyz(); got != 503 {
 		t.Errorf("got readyz %d, want 503", got)
 	}

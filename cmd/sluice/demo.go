@@ -109,7 +109,7 @@ func (p *demoPlace) run(c *cli.Context, cfg *configs.Config) error {
 		return p.otherPorts(err)
 	}
 	defer nodes.Close()
-	s, err := start(cfg, c.App.ErrWriter)
+	s, err := start(cfg, nil, c.App.ErrWriter)
 	if err != nil {
 		return p.otherPorts(err)
 	}

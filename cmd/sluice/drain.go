@@ -298,8 +298,8 @@ func drainAll(c *cli.Context) error {
 	case begun.Already:
 		_, err = fmt.Fprintf(c.App.Writer, "it is draining already, %s left\n", units.Counted(begun.Sessions, "session"))
 	default:
-		_, err = fmt.Fprintf(c.App.Writer, "not ready from now on; no new sessions in %s, and the %s have %s from then\n",
-			units.Age(begun.Grace), units.Counted(begun.Sessions, "session"), units.Age(begun.Timeout))
+		_, err = fmt.Fprintf(c.App.Writer, "not ready from now on; no new sessions in %s, and from then %s for those that are open, now %s\n",
+			units.Age(begun.Grace), units.Age(begun.Timeout), units.Count(begun.Sessions))
 	}
 	if err != nil || !c.Bool("wait") {
 		return err

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"sync"
 	"syscall"
@@ -69,7 +70,8 @@ var errCut = errors.New("told again: stopping now")
 // drain lets the sessions finish, for as long as the configuration says or until the next signal to stop.
 func (s *service) drain(signals <-chan os.Signal) error {
 	s.beginLeave(0)
-	ctx, stop := context.WithTimeout(context.Background(), s.config().Timeouts.Drain)
+	limit := s.config().Timeouts.Drain
+	ctx, stop := context.WithTimeoutCause(context.Background(), limit, fmt.Errorf("timeouts.drain, %s, is over", limit))
 	defer stop()
 	ctx, cut := context.WithCancelCause(ctx)
 	defer cut(nil)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/sluicelb/sluice/configs"
 	"github.com/sluicelb/sluice/l4"
 	"github.com/urfave/cli/v2"
 )
@@ -44,9 +45,12 @@ cut, 2 wrong use.`,
 
 // serve runs a configuration until ctx ends or a signal says so.
 func serve(ctx context.Context, path string, stdout, stderr io.Writer) error {
-	cfg, err := loadConfig(stderr, path)
-	if err != nil {
-		return err
+	cfg, report := configs.Load(path)
+	if report.Err() != nil {
+		for _, p := range report.Problems {
+			fmt.Fprintln(stderr, p)
+		}
+		return errTold{exitFailed}
 	}
 	// Before anything listens: a signal that comes early must not kill what has begun.
 	signals := make(chan os.Signal, 4)
@@ -56,7 +60,7 @@ func serve(ctx context.Context, path string, stdout, stderr io.Writer) error {
 	defer stop()
 	go keepMemory(ctx)
 
-	s, err := start(cfg, stderr)
+	s, err := start(cfg, report.Problems, stderr)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -73,7 +74,7 @@ func TestRunDrainHasALimit(t *testing.T) {
 	converse(t, listenerOf(t, p.line(t, "ready "), "s3"))
 	p.signal(t, syscall.SIGTERM)
 	p.ends(t, exitFailed)
-	p.says(t, "sluice: run: drain: 1 sessions left")
+	p.says(t, "sluice: run: drain: 1 sessions left: timeouts.drain, 200ms, is over")
 }
 
 func TestReload(t *testing.T) {
@@ -139,6 +140,24 @@ func TestRunRefusesABadFile(t *testing.T) {
 	p.ends(t, exitFailed)
 	if got := p.stderr.String(); got != checked || strings.Count(got, ": error: ") != 5 {
 		t.Errorf("run says %q, check %q, want the same five problems", got, checked)
+	}
+}
+
+// TestWarningsAreRecords starts with a warning: where records are JSON, so is all on stderr.
+func TestWarningsAreRecords(t *testing.T) {
+	admin := "unix:" + filepath.Join(t.TempDir(), "a.sock")
+	config := strings.Replace(inFront(echo(t), "[log]\nformat = \"json\"\n"), `listen = ""`, fmt.Sprintf("listen = %q", admin), 1) +
+		"[[pool]]\nname = \"spare\"\nnodes = [\"127.0.0.1:9\"]\n"
+	p := launch(t, "run", "-c", file(t, config))
+	p.line(t, "ready ")
+	p.says(t, `"level":"WARN","msg":"configuration","problem":`)
+	for line := range strings.Lines(p.stderr.String()) {
+		if !json.Valid([]byte(line)) {
+			t.Errorf("%q is no JSON", line)
+		}
+	}
+	if code, stdout, stderr := sluice(t, "status", "--json", "--admin", admin); code != exitOK || !strings.Contains(stdout, "no route uses this pool") {
+		t.Errorf("status does not show the warning: %d\n%s%s", code, stdout, stderr)
 	}
 }
 

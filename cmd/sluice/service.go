@@ -34,8 +34,8 @@ type service struct {
 	inEffect  atomic.Pointer[time.Time]    // since when cfg is
 }
 
-// start puts a configuration to work. The service must be closed.
-func start(cfg *configs.Config, stderr io.Writer) (*service, error) {
+// start puts a configuration to work; the problems are the warnings that came with it. The service must be closed.
+func start(cfg *configs.Config, problems []configs.Problem, stderr io.Writer) (*service, error) {
 	records, err := newRecords(stderr, cfg.Log)
 	if err != nil {
 		return nil, err
@@ -50,7 +50,8 @@ func start(cfg *configs.Config, stderr io.Writer) (*service, error) {
 	})
 	if err == nil {
 		s.admin = admin.New(s.process())
-		err = s.apply(cfg, nil)
+		s.note("configuration", problems)
+		err = s.apply(cfg, problems)
 	}
 	if err != nil {
 		s.close()
@@ -118,13 +119,7 @@ func (s *service) reload() admin.Reload {
 	defer s.reloading.Unlock()
 	path := s.config().Path
 	cfg, report := configs.Load(path)
-	for _, p := range report.Problems {
-		level := slog.LevelError
-		if p.Warning {
-			level = slog.LevelWarn
-		}
-		s.log.Log(context.Background(), level, "reload", "problem", p.String())
-	}
+	s.note("reload", report.Problems)
 	err := report.Err()
 	if err == nil {
 		err = s.apply(cfg, report.Problems)
@@ -193,6 +188,17 @@ func contains(bounds []l4.Bound, b l4.Bound) bool {
 		}
 	}
 	return false
+}
+
+// note writes down what was found in a configuration file.
+func (s *service) note(msg string, problems []configs.Problem) {
+	for _, p := range problems {
+		level := slog.LevelError
+		if p.Warning {
+			level = slog.LevelWarn
+		}
+		s.log.Log(context.Background(), level, msg, "problem", p.String())
+	}
 }
 
 // close ends everything now.

@@ -52,6 +52,9 @@ func (e *usageError) Error() string {
 	if e.right == "" {
 		return e.what
 	}
+	if strings.HasSuffix(e.what, "?") {
+		return e.what + " " + e.right
+	}
 	return e.what + "; " + e.right
 }
 

@@ -18,7 +18,7 @@ func TestVerifyWrongUse(t *testing.T) {
 		args string
 		want string
 	}{
-		{"", "which cluster?; give its S3 address"},
+		{"", "which cluster? give its S3 address"},
 		{"s3.example.net", `"s3.example.net" is no URL of a host; write it as https://host`},
 		{"ftp://s3.example.net", "is no URL of a host"},
 		{"https://user:pass@s3.example.net", "is no URL of a host"},

@@ -226,6 +226,9 @@ func (s *Server) goneBefore(n *pool.Node) []string {
 	if len(away) == 0 {
 		return []string{}
 	}
-	return []string{fmt.Sprintf("%s was told to leave before; MinIO counts it for as long as it runs, so stop one node at a time",
-		strings.Join(away, ", "))}
+	verb := "was"
+	if len(away) > 1 {
+		verb = "were"
+	}
+	return []string{fmt.Sprintf("%s %s told to leave before; MinIO counts a node for as long as it runs, so stop one at a time", strings.Join(away, ", "), verb)}
 }
