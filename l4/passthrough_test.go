@@ -246,10 +246,20 @@ func TestSilentNodeGetsRival(t *testing.T) {
 		if b := <-heard; !bytes.Equal(b, hello) {
 			t.Errorf("the silent node got %d bytes, want the hello's %d", len(b), len(hello))
 		}
+		waited := 0
 		for _, r := range srv.wait(4) {
 			if r.Cause != CauseClient || r.Node != pool.Nodes[1] || r.BytesIn != uint64(len(hello)+4) {
 				t.Errorf("got %v at %s with %d bytes in", r.Cause, r.Node, r.BytesIn)
 			}
+			if r.Dial >= cfg.Timeouts.FirstByte {
+				t.Errorf("the record has %v for the dial and %v for the first byte", r.Dial, r.FirstByte)
+			}
+			if r.FirstByte >= cfg.Timeouts.FirstByte {
+				waited++
+			}
+		}
+		if waited < 2 {
+			t.Errorf("%d records have the wait for the silent node, want two or more", waited)
 		}
 	})
 }

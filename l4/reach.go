@@ -88,7 +88,9 @@ func (s *copySession) bid(whole context.Context, head []byte) (*bid, bool) {
 		took := time.Duration(s.srv.clock() - began)
 		if err == nil {
 			node.Dialed(nil, took)
-			s.connected = s.srv.clock()
+			if s.connected == 0 { // a rival's dial is a part of the wait for the first byte
+				s.connected = s.srv.clock()
+			}
 			return b, true
 		}
 		node.Release()
@@ -181,6 +183,7 @@ func (s *copySession) contest(ctx context.Context, chosen *bid, head []byte) (wo
 				return won, true
 			}
 			if chosen, rival = rival, nil; chosen == nil {
+				s.connected = 0
 				if chosen, ok = s.bid(ctx, head); !ok {
 					return nil, false
 				}
