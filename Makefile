@@ -28,15 +28,18 @@ e2e: ## bin/sluice in front of a real MinIO cluster, with curl, mc, minio-go and
 page: ## the admin page in headless Chromium, in front of stub nodes; screenshots in artifacts/page
 	$(GO) test -tags e2e -count=1 -timeout 20m -v ./cmd/sluice/e2e/page
 
+interop: ## bin/sluice between HAProxy, nginx, curl and OpenSSL, in namespaces, under strace (root)
+	$(GO) test -tags interop -count=1 -timeout 20m -v ./cmd/sluice/interop
+
 minio: build ## Sluice in front of a real MinIO cluster of four nodes on loopback; TLS=1: the nodes speak TLS
 	$(GO) build -o $(CACHE)/bin/run-minio ./cmd/internal/cluster/run
 	$(CACHE)/bin/run-minio -sluice $(BIN) $(if $(TLS),-tls)
 
 lint: ## gofmt, vet, staticcheck, modernizers, tidy
 	@out=$$(gofmt -l */); [ -z "$$out" ] || { echo "gofmt: $$out"; exit 1; }
-	$(GO) vet -tags e2e ./...
-	$(GO) tool staticcheck -tags e2e ./...
-	$(GO) fix -tags e2e -diff ./...
+	$(GO) vet -tags e2e,interop ./...
+	$(GO) tool staticcheck -tags e2e,interop ./...
+	$(GO) fix -tags e2e,interop -diff ./...
 	$(GO) mod tidy -diff
 
 bench: build ## the benchmark against HAProxy, nginx and others (two hours; quiet machine, root): bench/README.md
@@ -51,4 +54,4 @@ clean: ## remove what make made
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9_-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: bench microbench build run test race fuzz e2e page minio lint clean help
+.PHONY: bench microbench build run test race fuzz e2e interop page minio lint clean help

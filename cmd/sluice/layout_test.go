@@ -55,6 +55,7 @@ var mayImport = map[string]struct{ ours, modules []string }{
 		ours:    []string{"cmd/internal/cluster"},
 		modules: []string{"github.com/minio/minio-go/v7", "github.com/chromedp/chromedp", "github.com/chromedp/cdproto"},
 	},
+	"cmd/sluice/interop":  {ours: []string{"cmd/internal/cluster", "cmd/internal/authority"}},                 // likewise
 	"cmd/sluice/e2e/page": {modules: []string{"github.com/chromedp/chromedp", "github.com/chromedp/cdproto"}}, // likewise
 	"bench":               {modules: []string{"golang.org/x/sys", "gonum.org/v1/plot"}},                       // a black box: it drives the built binary
 }

@@ -561,9 +561,10 @@ check = { type = "none" }
 			t.Errorf("%d sessions failed", n)
 		}
 		e.sheds(descriptors)
-		if now := e.status("VmRSS"); now > memory+16<<10 {
-			t.Errorf("%d KiB of memory, %d before", now, memory)
-		}
+		// Garbage may pile up to 32 MiB, and is given back when there is nothing to do.
+		until(t, fmt.Sprintf("no more than 8 MiB of memory above the %d KiB before", memory), func() bool {
+			return e.status("VmRSS") <= memory+8<<10
+		})
 		for _, s := range e.log.entries("session") {
 			if s.text("cause") != "client" || s.text("bytes_in") != "4" || s.text("bytes_out") != "9" {
 				t.Fatalf("a record: %v", s)

@@ -4,6 +4,7 @@ package interop
 
 import (
 	"bytes"
+	"crypto/tls"
 	"io"
 	"net"
 	"net/netip"
@@ -316,6 +317,97 @@ backend sluice
 	})
 }
 
+// Where TLS ends at Sluice, the node is told of it: name, protocol, version, cipher and whose certificate it was, and
+// whether that was shown now or in the session that is resumed. HAProxy behind takes it.
+func TestTerminatedIsAnnounced(t *testing.T) {
+	const shown, ofSession, verified = 2, 4, 0
+	server, client := issue(t, shop, shop), issue(t, "client one")
+	node := newRecorder(t, "127.0.0.1:0")
+	back := loopback()
+	haproxy(t, back, behind, "node", back, "tls", "")
+	e := start(t, `
+[[listener]]
+name    = "recorded"
+address = "127.0.0.1:0"
+tls     = "terminate"
+pool    = "recorded"
+[[listener.certificate]]
+cert = "{pair}"
+key  = "{pair}"
+[listener.client_auth]
+ca   = "{ca}"
+mode = "request"
+[[listener]]
+name    = "haproxy"
+address = "[::1]:0"
+tls     = "terminate"
+pool    = "haproxy"
+[[listener.certificate]]
+cert = "{pair}"
+key  = "{pair}"
+[[pool]]
+name  = "recorded"
+nodes = ["{node}"]
+proxy = "v2"
+check = { type = "none" }
+[[pool]]
+name  = "haproxy"
+nodes = ["{back}"]
+proxy = "v2"
+check = { type = "none" }
+`, "pair", pemFile(t, server), "ca", caFile(t), "node", node.address, "back", back)
+
+	sessions := tls.NewLRUClientSessionCache(1)
+	for _, tt := range []struct {
+		name         string
+		certificates []tls.Certificate
+		cache        tls.ClientSessionCache
+		flags        byte // of the TLV, beside that there is TLS
+		commonName   string
+	}{
+		{"a certificate", []tls.Certificate{client}, sessions, shown | ofSession, "client one"},
+		{"resumed", []tls.Certificate{client}, sessions, ofSession, "client one"},
+		{"no certificate", nil, nil, 0, ""},
+	} {
+		c := tls.Client(connect(t, e.at["recorded"]), &tls.Config{
+			ServerName: shop, RootCAs: ca().Pool(), NextProtos: []string{"h2", "http/1.1"},
+			Certificates: tt.certificates, ClientSessionCache: tt.cache,
+		})
+		if got := ask(t, c); got != answer {
+			t.Errorf("%s: the client got %q, want %q", tt.name, got, answer)
+		}
+		st := c.ConnectionState()
+		c.Close()
+		if st.DidResume != (tt.name == "resumed") {
+			t.Errorf("%s: the session was resumed: %t", tt.name, st.DidResume)
+		}
+		got := node.next(t)
+		h, err := readHeader(got.sent)
+		if err != nil {
+			t.Fatal(err)
+		}
+		flags, ok := h.tlv(tlvSSL), false
+		if len(flags) > 5 {
+			ok = flags[0] == 1|tt.flags && (flags[4] == verified) == (tt.flags != 0)
+		}
+		if !ok || h.ssl(sslCommonName) != tt.commonName || h.ssl(sslVersion) != "TLSv1.3" || h.ssl(sslCipher) != tls.CipherSuiteName(st.CipherSuite) ||
+			h.tlv(tlvAuthority) != shop || h.tlv(tlvALPN) != "http/1.1" || h.tlv(tlvUniqueID) == "" || h.tlv(tlvCRC32C) == "" {
+			t.Errorf("%s: the node was told %q", tt.name, h.tlvs)
+		}
+		if from := addrPort(c.LocalAddr().String()); h.src != from || !bytes.Equal(got.sent[len(h.raw):], []byte(request)) {
+			t.Errorf("%s: the node got %v and %q, want %v and the request", tt.name, h.src, got.sent[len(h.raw):], from)
+		}
+	}
+
+	c := connectTLS(t, e.at["haproxy"], shop)
+	io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+	all, err := io.ReadAll(c)
+	want := understood(addrPort(c.LocalAddr().String()), addrPort(c.RemoteAddr().String()), shop)
+	if _, body, _ := strings.Cut(string(all), "\r\n\r\n"); err != nil || !strings.HasPrefix(body, want) {
+		t.Errorf("HAProxy understood %q, %v, want %q", body, err, want)
+	}
+}
+
 // HAProxy's own checks go through Sluice to a node: it finds the node up, and clients' rules take it for what it is.
 // By version 2 it announces nobody (LOCAL) and so the node is told; where either side has version 1, which cannot
 // say so, the node is told HAProxy's own address.
@@ -353,6 +445,7 @@ backend sluice
   mode http
   option httpchk GET /minio/health/live
   http-check send hdr Host s3.shop.test
+  timeout check 2s
   default-server inter 50ms rise 2 fall 1
   server node {sluice} check check-send-proxy {send}
 `, "front", front, "sluice", e.at["edge"], "send", tt.send)
@@ -367,11 +460,13 @@ backend sluice
 						t.Errorf("the node got %q, want LOCAL: %t, and a check", got.sent, tt.local)
 					}
 				}
-				c := connect(t, front)
-				io.WriteString(c, "GET / HTTP/1.0\r\n\r\n")
-				if all, err := io.ReadAll(c); err != nil || !strings.HasSuffix(string(all), "up=1 checked=1") {
-					t.Errorf("HAProxy says %q, %v, want the node to be up", all, err)
-				}
+				until(t, "HAProxy finds the node up", func() bool {
+					c := connect(t, front)
+					defer c.Close()
+					io.WriteString(c, "GET / HTTP/1.0\r\n\r\n")
+					all, err := io.ReadAll(c)
+					return err == nil && strings.HasSuffix(string(all), "up=1 checked=1")
+				})
 				for _, s := range e.sessions(4) {
 					if !strings.HasPrefix(s.text("client"), "127.0.0.1:") {
 						t.Errorf("a check has client %s in its record, want HAProxy's own address", s.text("client"))

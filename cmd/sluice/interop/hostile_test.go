@@ -94,6 +94,8 @@ func hostile() []struct{ name, want, sent string } {
 		{"an empty record", alert50, "\x16\x03\x01\x00\x00" + string(good)},
 		{"another handshake message", alert50, string(record(22, 0x0301, append([]byte{2}, message[1:]...)))},
 
+		{"an alert between two records", alert50, string(record(22, 0x0301, message[:40])) + string(record(21, 0x0301, []byte{1, 90})) + string(record(22, 0x0301, message[40:]))},
+
 		{"record of SSL 3.0", named, version(0x0300)},
 		{"record of TLS 1.2", named, version(0x0303)},
 		{"record of version 3.255", named, version(0x03ff)},
@@ -177,7 +179,7 @@ func TestHostileHellos(t *testing.T) {
 				t.Errorf("a record: %q of %v", name, s)
 			}
 		}
-		for _, line := range strings.Split(e.log.all(), "\n") {
+		for line := range strings.SplitSeq(e.log.all(), "\n") {
 			if strings.ContainsAny(line, "\x1b\x00") {
 				t.Errorf("the log has %q, want what comes from outside to be escaped", line)
 			}

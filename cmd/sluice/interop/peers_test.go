@@ -25,6 +25,9 @@ func background(t *testing.T, address string, name string, args ...string) *exec
 	cmd := exec.Command(need(t, name), args...)
 	out := &lines{each: said.wrote}
 	cmd.Stdout, cmd.Stderr = out, out
+	if _, err := cmd.StdinPipe(); err != nil { // that says nothing: openssl s_server ends with its input
+		t.Fatal(err)
+	}
 	p, err := launcher.Start(name, cmd)
 	if err != nil {
 		t.Fatal(err)
