@@ -169,10 +169,8 @@ func (s *Server) plan(cfg *configs.Config, pools func(string) *pool.Pool) (p *pl
 		}
 	}()
 	for _, pc := range cfg.Pools {
-		if pc.Source == configs.SourceClient {
-			if err := checkTransparent(); err != nil {
-				return p, fmt.Errorf("pool %q: %w", pc.Name, err)
-			}
+		if err := s.checkSource(pc); err != nil {
+			return p, fmt.Errorf("pool %q: %w", pc.Name, err)
 		}
 	}
 	if err := p.readTLS(cfg, s.tickets); err != nil {

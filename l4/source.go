@@ -24,6 +24,27 @@ func newSource(p *configs.Pool) source {
 	return source{local: local}
 }
 
+// checkSource reports what keeps a pool's source from working. An address that this machine does not have
+// is no more than a warning: it may be one that two machines share, and come.
+func (s *Server) checkSource(p *configs.Pool) error {
+	src := newSource(p)
+	if src.transparent {
+		return checkTransparent()
+	}
+	if !src.local.IsValid() {
+		return nil
+	}
+	// UDP, because nobody can send to that by mistake what is meant for a listener.
+	c, err := net.ListenUDP("udp", &net.UDPAddr{IP: src.local.AsSlice(), Zone: src.local.Zone()})
+	if err != nil {
+		s.log.Warn("source", "pool", p.Name, "source", p.Source, "error", err,
+			"hint", "no session reaches a node of this pool until an interface of this machine has the address")
+		return nil
+	}
+	c.Close()
+	return nil
+}
+
 // from is the address to bind to for a client and a node, or the zero one. An address of one family
 // cannot reach a node of the other: then the node sees this machine's.
 func (src source) from(client, node netip.Addr) netip.Addr {
