@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -259,7 +260,10 @@ func TestDrainAll(t *testing.T) {
 	b := balance(t, `type = "none"`, echo(t))
 	c := converse(t, b.s3)
 	client := &http.Client{Transport: &http.Transport{
-		Dial: func(_, _ string) (net.Conn, error) { return net.Dial("unix", strings.TrimPrefix(b.admin, "unix:")) }, DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", strings.TrimPrefix(b.admin, "unix:"))
+		},
+		DisableKeepAlives: true,
 	}}
 	readyz := func() int {
 		resp, err := client.Get("http://localhost/readyz")
