@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -202,6 +203,36 @@ nodes = ["127.0.1.1:7001", "127.0.1.2:7001"]
 `
 	if got := sluiceConfig(s, "auto"); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// TestWatched holds that the two kinds of Sluice differ in what is measured, and that the one that is blind is nowhere else.
+func TestWatched(t *testing.T) {
+	s := site{mode: plain, port: 7000, nodes: []string{"127.0.1.1:7001"}, dir: "/d"}
+	s.watch = true
+	if got := sluiceConfig(s, "auto"); !strings.HasPrefix(got, "[log]\noutput = \"/d/sluice.log\"\n[admin]\nlisten = \"unix:/d/admin.sock\"\n") {
+		t.Errorf("watched:\n%s", got)
+	}
+	s.watch, s.blind = false, true
+	if got := sluiceConfig(s, "auto"); !strings.Contains(got, "sessions = false\n") || !strings.Contains(got, "[admin]\nlisten = \"\"\n") {
+		t.Errorf("blind:\n%s", got)
+	}
+	for _, s := range scenarios() {
+		var who []string
+		for _, p := range peers("sluice") {
+			if s.includes(p) {
+				who = append(who, p.name)
+			}
+		}
+		switch {
+		case s.watch && !slices.Equal(who, []string{"direct", "sluice", "sluice-blind"}):
+			t.Errorf("%s is done by %q", s.name, who)
+		case !s.watch && slices.Contains(who, "sluice-blind"):
+			t.Errorf("%s is done by sluice-blind", s.name)
+		}
+	}
+	if err := scrape(t.Context(), t.TempDir()+"/none.sock"); err == nil {
+		t.Error("metrics that cannot be read are no error")
 	}
 }
 

@@ -37,6 +37,8 @@ type site struct {
 	certs  string
 	key    string
 	checks bool // active health checks, as in production
+	watch  bool // records of sessions to a file, and an admin API that is asked for metrics
+	blind  bool // neither, and no admin API
 	bulk   bool // large transfers are what matters
 	dir    string
 }
@@ -48,6 +50,7 @@ type peer struct {
 	binary  string                         // looked up in PATH; "" needs none
 	modes   []mode                         // what it can do; nil is everything
 	big     bool                           // its buffers are so large that it only takes part where streams are few
+	blind   bool                           // it cannot be watched, and takes part only where the others are
 	command func(s site) ([]string, error) // writes its configuration into s.dir; nil for direct
 	version func() string
 }
@@ -68,6 +71,8 @@ func peers(sluice string) []peer {
 	list := []peer{
 		{name: "direct", what: "no balancer: clients talk to the nodes"},
 		{name: "sluice", what: "Sluice with its defaults", binary: sluice, command: sluiceCommand(sluice, "auto"), version: outputOf(sluice, "version")},
+		{name: "sluice-blind", what: "Sluice without records, metrics and admin API", binary: sluice, blind: true,
+			command: sluiceCommand(sluice, "auto"), version: outputOf(sluice, "version")},
 		{name: "sluice-copy", what: `Sluice with relay = "copy"`, binary: sluice, command: sluiceCommand(sluice, "copy"), version: outputOf(sluice, "version")},
 	}
 	for _, big := range []bool{false, true} {

@@ -18,7 +18,14 @@ func sluiceCommand(binary, relay string) func(s site) ([]string, error) {
 
 func sluiceConfig(s site, relay string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "[log]\nlevel = \"warn\"\nsessions = false\n\n")
+	if s.watch {
+		fmt.Fprintf(&b, "[log]\noutput = %q\n[admin]\nlisten = %q\n\n", s.recordFile(), "unix:"+s.adminSocket())
+	} else {
+		fmt.Fprintf(&b, "[log]\nlevel = \"warn\"\nsessions = false\n\n")
+	}
+	if s.blind {
+		fmt.Fprintf(&b, "[admin]\nlisten = \"\"\n\n")
+	}
 	fmt.Fprintf(&b, "[[listener]]\nname = \"bench\"\naddress = [\"0.0.0.0:%d\"]\n", s.port)
 	if relay != "auto" {
 		fmt.Fprintf(&b, "relay = %q\n", relay)

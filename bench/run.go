@@ -92,7 +92,7 @@ func measureScenario(ctx context.Context, c *clock, s scenario, who []peer, o op
 			spec := bedSpec{
 				clock: c,
 				peer:  p,
-				site:  site{mode: s.mode, bulk: s.bulk, checks: !s.quiet},
+				site:  site{mode: s.mode, bulk: s.bulk, checks: !s.quiet, watch: s.watch && !p.blind, blind: p.blind},
 				count: s.memory,
 				seed:  uint64(round + 1),
 				scale: o.scale,

@@ -45,6 +45,7 @@ type scenario struct {
 	big     bool     // peers with large buffers take part
 	quiet   bool     // without health checks, so that nothing happens when nothing happens
 	memory  bool     // the peer gets a memory cgroup
+	watch   bool     // Sluice writes records and is asked for its metrics, and stands beside one that does and is not
 	twice   bool     // the base takes part twice: its ratio to itself tells how far figures can be trusted
 	cdf     bool     // latencies are kept, and drawn
 	curve   []int    // figures are cost against so many sessions held: drawn as a line
@@ -53,7 +54,7 @@ type scenario struct {
 
 // includes reports whether a peer takes part.
 func (s scenario) includes(p peer) bool {
-	return p.can(s.mode) && (s.big || !p.big) && !slices.Contains(s.without, p.name)
+	return p.can(s.mode) && (s.big || !p.big) && (s.watch || !p.blind) && !slices.Contains(s.without, p.name)
 }
 
 // figure returns the column of that key.
@@ -64,6 +65,7 @@ func (s scenario) figure(key string) figure {
 
 var (
 	addedUS   = figure{key: "machine_us", title: "machine time added", unit: "us", added: true}
+	wholeUS   = figure{key: "whole_us", title: "machine time, client and node too", unit: "us"}
 	addedMS   = figure{key: "machine_ms", title: "machine time added per GB", unit: "ms", added: true}
 	rateMB    = figure{key: "mb_s", title: "rate", unit: "MB/s"}
 	p50       = figure{key: "p50_us", title: "p50", unit: "us"}
@@ -74,7 +76,7 @@ var (
 
 // scenarios are all there are, in the order of the results.
 func scenarios() []scenario {
-	return slices.Concat(sessionScenarios(), exchangeScenarios(), bulkScenarios(), heldScenarios(), tlsScenarios())
+	return slices.Concat(sessionScenarios(), exchangeScenarios(), bulkScenarios(), heldScenarios(), tlsScenarios(), watchScenarios())
 }
 
 // sampleOf turns a result into figures: machine time per unit, rate, and latencies if there are any.
