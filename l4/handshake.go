@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/sluicelb/sluice/sni"
@@ -51,19 +52,40 @@ func (s *copySession) handshake(sent []byte) bool {
 	s.limitClient(max(s.accepted, s.headed) + int64(s.rules.timeouts.Hello))
 	defer s.limitClient(0)
 	w := newWire(s.client, sent)
-	c := tls.Server(w, s.rules.terminator.state.Load().config)
+	t := s.rules.terminator.state.Load()
+	if s.rules.opensHellos() {
+		w.hidden = func(hello *tls.ClientHelloInfo) bool { return s.revealed(hello) || t.isPublic(hello) }
+	}
+	c := tls.Server(w, t.config)
 	err := c.Handshake()
 	s.greeted = s.srv.clock()
 	if err == nil {
 		s.plain, err = tlsStream(w, c)
 	}
-	if err != nil {
+	if err != nil || s.route == nil {
 		s.failHandshake(w, err)
 		return false
 	}
 	s.tls = factsOf(c)
 	s.rules.listener.handshook(s.tls.resumed)
 	return true
+}
+
+// revealed goes by the hello that counts, where it may have come inside another one, and reports whether it has a
+// route.
+func (s *copySession) revealed(hello *tls.ClientHelloInfo) (ok bool) {
+	offered := sni.Offer(hello.SupportedProtos...)
+	facts := *s.hello // which others may be looking at
+	facts.serverName, facts.alpn = hello.ServerName, offered.Protocols(maxALPN)
+	s.hello = &facts
+	s.route, ok = s.rules.routes.Lookup(sni.Normalise(hello.ServerName), offered)
+	return ok
+}
+
+// isPublic reports whether a hello asks for the outer name of our ECH configurations. A client whose configuration is
+// stale is sent the present ones in a handshake by that name, and then ends it.
+func (t *termination) isPublic(hello *tls.ClientHelloInfo) bool {
+	return slices.Contains(t.public, sni.Normalise(hello.ServerName))
 }
 
 // failHandshake ends a session whose handshake has failed. Its client was told why by crypto/tls, unless it was
@@ -76,6 +98,12 @@ func (s *copySession) failHandshake(w *wire, err error) {
 		s.timedOut()
 	case w.cut():
 		s.fail(w.broke, clientSide)
+	case w.refuse, err == nil:
+		if err == nil {
+			s.detail = "asks for the public name: its Encrypted Client Hello was not for our keys"
+		}
+		s.refuse(CauseNoRoute, RefusedNoRoute)
+		s.leave()
 	default:
 		s.detail = err.Error()
 		s.refuse(CauseBadHello, RefusedHello)

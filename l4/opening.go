@@ -107,6 +107,9 @@ func (o *opening) readHello(s *session, sent []byte) verdict {
 		s.hello.alpn = hello.ALPN.Protocols(maxALPN)
 	}
 	route, ok := s.rules.routes.Lookup(hello.Name, hello.ALPN)
+	if !ok && hello.ECH && s.rules.opensHellos() {
+		return goOn // another hello may be inside
+	}
 	if !ok {
 		o.alert = sni.AlertUnrecognizedName
 		s.refuse(CauseNoRoute, RefusedNoRoute)

@@ -59,6 +59,9 @@ func newRules(cfg *configs.Config, lc *configs.Listener, ln *Listener, pools fun
 	return r, nil
 }
 
+// opensHellos reports whether Encrypted Client Hellos are decrypted here.
+func (r *rules) opensHellos() bool { return r.terminator != nil && len(r.ECH) > 0 }
+
 // patience is how long a session's first bytes may take.
 func (r *rules) patience(p Phase) time.Duration {
 	if p == PhaseHeader {

@@ -179,6 +179,7 @@ func (t *terminator) configure(next *termination) *tls.Config {
 	for _, key := range t.ech {
 		cfg.EncryptedClientHelloKeys = append(cfg.EncryptedClientHelloKeys, key.EncryptedClientHelloKey)
 		next.public = append(next.public, sni.Normalise(key.publicName))
+		cfg.GetConfigForClient = reveal
 	}
 	realm := []byte("anybody")
 	if a := lc.ClientAuth; a != nil {
@@ -219,10 +220,18 @@ var intermediate = []uint16{
 // certificate answers a hello. Without a certificate crypto/tls sends unrecognized_name, as passthrough does for
 // a name that has no route.
 func (t *termination) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
-	if w, ok := hello.Conn.(*wire); ok && w.served != nil && !w.served(hello) {
+	if w, ok := hello.Conn.(*wire); ok && w.refuse {
 		return nil, nil
 	}
 	return t.certs.Find(hello), nil
+}
+
+// reveal shows a session the hello that counts, once it is decrypted.
+func reveal(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+	if w, ok := hello.Conn.(*wire); ok && w.hidden != nil {
+		w.refuse = !w.hidden(hello)
+	}
+	return nil, nil
 }
 
 // A change is what became of files that have changed.

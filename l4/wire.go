@@ -23,8 +23,10 @@ type wire struct {
 	tcp    *net.TCPConn
 	replay []byte // is read before anything else
 
-	// served is asked, if it is set, whether a hello that came inside another one (RFC 9849) has a route.
-	served func(*tls.ClientHelloInfo) bool
+	// hidden, if it is set, is given the hello that counts where one may come inside another (RFC 9849), and
+	// says whether it is to be answered.
+	hidden func(*tls.ClientHelloInfo) bool
+	refuse bool // it is not
 
 	// Of the reader alone.
 	fd    int   // while relaying, and only inside RawConn.Read: what to read from; else -1
