@@ -253,3 +253,18 @@ func diff(got, want []byte) string {
 	}
 	return ""
 }
+
+// dials is how the dials of a node ended, by its address.
+func (ts *testServer) dials(addr string) (ok, blamed, canceled uint64) {
+	ts.t.Helper()
+	for _, p := range ts.pools.Pools() {
+		for _, n := range p.Nodes() {
+			if n.Addr().String() == addr {
+				d := n.Stats().Dials
+				return d[pool.DialOK], d[pool.DialRefused] + d[pool.DialTimeout] + d[pool.DialError] + d[pool.DialUnreachable], d[pool.DialCanceled]
+			}
+		}
+	}
+	ts.t.Fatalf("no node %s", addr)
+	return 0, 0, 0
+}
