@@ -18,7 +18,6 @@ type refusal struct {
 // what remains of its validation is in place and tested.
 var unsupported = []refusal{
 	{"pool.nodes", "srv:", "nodes are not looked up by SRV records"},
-	{"pool.hedge", "", "one node is dialled at a time"},
 }
 
 // refuse reports e if it is not yet supported and its value is not what it was before the file was read.

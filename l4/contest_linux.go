@@ -30,7 +30,7 @@ func (l *loop) contest(s *loopSession) (more bool) {
 	answer := 0
 	if s.rival != nil {
 		if answer = l.answer(s, s.rival); answer > 0 {
-			l.drop(&s.chosen)
+			l.outdone(&s.chosen)
 			s.chosen, s.rival = *s.rival, nil
 		}
 	}
@@ -130,6 +130,7 @@ func (l *loop) succeed(s *loopSession, failed *attempt) {
 	s.chosen, s.rival = *s.rival, nil
 	if !s.chosen.connected {
 		s.phase = PhaseDial
+		l.arm(s)
 	}
 	l.queue(s)
 }
@@ -172,7 +173,7 @@ func (l *loop) challenge(s *loopSession) {
 // settle ends the contest: the chosen node has the session. What is left of the head goes first.
 func (l *loop) settle(s *loopSession) {
 	if s.rival != nil {
-		l.drop(s.rival)
+		l.outdone(s.rival)
 		s.rival = nil
 	}
 	if s.chosen.offered < len(s.head) {

@@ -45,11 +45,11 @@ func (s *loopSession) attemptDeadline() int64 {
 
 // hedgeDeadline is when a second node is dialled beside one that lets itself be waited for.
 func (s *loopSession) hedgeDeadline() int64 {
-	share := s.route.pool.Config().Hedge
-	if share <= 0 || s.rival != nil || s.alone {
+	patience := s.hedge()
+	if patience <= 0 || s.rival != nil || s.alone {
 		return math.MaxInt64
 	}
-	return s.chosen.began + int64(share*float64(s.rules.timeouts.Dial))
+	return s.chosen.began + int64(patience)
 }
 
 // latest is the attempt that was begun last.

@@ -1,6 +1,7 @@
 package l4
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -110,7 +111,7 @@ func (l *loop) dialled(s *loopSession) {
 		switch e := l.outcome(s.rival); e {
 		case unix.EINPROGRESS:
 		case 0:
-			l.drop(&s.chosen)
+			l.outdone(&s.chosen)
 			s.chosen, s.rival = *s.rival, nil
 			l.connected(s)
 			return
@@ -121,12 +122,14 @@ func (l *loop) dialled(s *loopSession) {
 	}
 	switch e := l.outcome(&s.chosen); e {
 	case unix.EINPROGRESS:
+		l.arm(s) // without its rival it may be due for another one
 	case 0:
 		l.connected(s)
 	default:
 		l.failed(s, &s.chosen, e)
 		if s.rival != nil {
 			s.chosen, s.rival = *s.rival, nil
+			l.arm(s)
 			return
 		}
 		l.dialNext(s)
@@ -175,7 +178,7 @@ var firstEphemeralPort = sync.OnceValue(func() uint16 {
 // connected begins the relay over s.chosen; what the client has sent so far goes out first.
 func (l *loop) connected(s *loopSession) {
 	if s.rival != nil {
-		l.drop(s.rival)
+		l.outdone(s.rival)
 		s.rival = nil
 	}
 	s.chosen.node.Dialed(nil, time.Duration(l.now-s.chosen.began))
@@ -210,6 +213,14 @@ func (l *loop) failed(s *loopSession, a *attempt, e unix.Errno) {
 	a.node.Dialed(e, time.Duration(l.now-a.began))
 	s.setAside(a.node)
 	s.retries++
+	l.drop(a)
+}
+
+// outdone gives up an attempt that another has won.
+func (l *loop) outdone(a *attempt) {
+	if !a.connected {
+		a.node.Dialed(context.Canceled, time.Duration(l.now-a.began))
+	}
 	l.drop(a)
 }
 

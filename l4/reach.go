@@ -78,27 +78,27 @@ func (s *copySession) bid(whole context.Context, head []byte) (*bid, bool) {
 	ctx, cancel := context.WithTimeout(whole, left)
 	defer cancel()
 	for {
-		node, err := s.route.pool.Pick(s.session.client.Addr(), s.tried)
+		t, err := s.pick()
 		if err != nil {
 			s.end(s.undialled())
 			return nil, false
 		}
-		began := s.srv.clock()
-		b, err := s.dial(ctx, node, head)
-		took := time.Duration(s.srv.clock() - began)
-		if err == nil {
-			node.Dialed(nil, took)
+		t = s.run(ctx, whole, t, head)
+		if t.err == nil && s.plain == nil {
+			t.err = t.bid.send(head, s.rules.timeouts.Dial)
+		}
+		if t.err == nil {
+			t.node.Dialed(nil, t.took)
 			if s.connected == 0 { // a rival's dial is a part of the wait for the first byte
 				s.connected = s.srv.clock()
 			}
-			return b, true
+			return t.bid, true
 		}
-		node.Release()
-		if whole.Err() != nil || classify(err, nodeSide) == CauseResources {
-			s.fail(err, nodeSide)
+		s.failed(whole, t)
+		if whole.Err() != nil || classify(t.err, nodeSide) == CauseResources {
+			s.fail(t.err, nodeSide)
 			return nil, false
 		}
-		s.vain(node, err, took)
 		if ctx.Err() != nil {
 			s.end(CauseDial)
 			return nil, false
@@ -106,8 +106,9 @@ func (s *copySession) bid(whole context.Context, head []byte) (*bid, bool) {
 	}
 }
 
-// dial connects to a node, sends it the head and, where nodes are spoken to by TLS, begins that: all within
-// the time of one attempt.
+// dial connects to a node. Where the client's TLS ends here it goes on to what the node is first sent, all within
+// the time of one attempt: nothing of that is the client's. Other heads are for the node that gets the session.
+// It may run beside another dial of the same session.
 func (s *copySession) dial(ctx context.Context, node *pool.Node, head []byte) (*bid, error) {
 	t := &s.rules.timeouts
 	deadline := time.Now().Add(t.Dial)
@@ -119,31 +120,36 @@ func (s *copySession) dial(ctx context.Context, node *pool.Node, head []byte) (*
 		return nil, err
 	}
 	b := &bid{node: node, conn: conn.(*net.TCPConn)}
-	if err = s.begin(ctx, b, head, deadline); err != nil {
+	if s.plain == nil {
+		return b, nil
+	}
+	if err := b.send(head, t.Dial); err != nil {
+		return nil, err
+	}
+	if n := s.rules.nodeTLS[s.route.Pool]; n != nil {
+		b.plain, err = n.handshake(ctx, b.conn, node, s.tls.alpn, deadline)
+	} else {
+		b.plain, err = plainStream(b.conn)
+	}
+	if err != nil {
 		b.conn.Close()
 		return nil, err
 	}
 	return b, nil
 }
 
-// begin sends a node the head and prepares for what the session will send it.
-func (s *copySession) begin(ctx context.Context, b *bid, head []byte, deadline time.Time) (err error) {
-	if len(head) > 0 {
-		b.conn.SetWriteDeadline(deadline)
-		if _, err := b.conn.Write(head); err != nil {
-			return err
-		}
-		b.conn.SetWriteDeadline(time.Time{})
-	}
-	if s.plain == nil {
+// send gives the node a session's head. If that fails, the connection is closed.
+func (b *bid) send(head []byte, patience time.Duration) error {
+	if len(head) == 0 {
 		return nil
 	}
-	if t := s.rules.nodeTLS[s.route.Pool]; t != nil {
-		b.plain, err = t.handshake(ctx, b.conn, b.node, s.tls.alpn, deadline)
-	} else {
-		b.plain, err = plainStream(b.conn)
+	b.conn.SetWriteDeadline(time.Now().Add(patience))
+	if _, err := b.conn.Write(head); err != nil {
+		b.conn.Close()
+		return err
 	}
-	return err
+	b.conn.SetWriteDeadline(time.Time{})
+	return nil
 }
 
 // vain books an attempt that came to nothing, and makes sure that its node is not tried again.
