@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/signal"
 	"strings"
@@ -89,6 +90,14 @@ func explained(err error, words ...string) error {
 		return fmt.Errorf("%w; admin.mode and admin.group say who may (sudo helps)", err)
 	}
 	return err
+}
+
+// misused is explained for a command whose options go to the API as they are: what it calls a bad request is wrong use.
+func misused(c *cli.Context, err error) error {
+	if no, ok := errors.AsType[*admin.Refused](err); ok && no.Status == http.StatusBadRequest {
+		return badUse(c, no.Answer.Hint, "%s", no.Answer.Error)
+	}
+	return explained(err)
 }
 
 // jsonTo writes an answer as one indented JSON object.

@@ -100,7 +100,7 @@ func TestStatusAndSessions(t *testing.T) {
 	code, out, errs = b.ask(t, "sessions", "--pool", "other")
 	saying(t, code, out, errs, exitOK, "0 of 1 session")
 	code, out, errs = b.ask(t, "sessions", "--sort", "sideways")
-	saying(t, code, out, errs, exitFailed, `sort "sideways" is not known`)
+	saying(t, code, out, errs, exitUsage, `sort "sideways" is not known`)
 
 	var list admin.Sessions
 	_, out, _ = b.ask(t, "sessions", "--json")
@@ -276,7 +276,9 @@ func TestDrainAll(t *testing.T) {
 	if got := readyz(); got != 200 {
 		t.Fatalf("got readyz %d, want 200", got)
 	}
-	code, out, errs := b.ask(t, "drain", "--all", "--grace", "1s")
+	code, out, errs := b.ask(t, "drain", "--all", "--grace", "1h")
+	saying(t, code, out, errs, exitUsage, `grace "1h0m0s" is no duration from 0s to 10m0s`)
+	code, out, errs = b.ask(t, "drain", "--all", "--grace", "1s")
 	saying(t, code, out, errs, exitOK, "not ready from now on; no new sessions in 1.0s, and from then 30s for those that are open, now 1")
 	if got := readyz(); got != 503 {
 		t.Errorf("got readyz %d, want 503", got)

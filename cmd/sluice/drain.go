@@ -290,7 +290,7 @@ func drainAll(c *cli.Context) error {
 	defer stop()
 	begun, err := client.Drain(ctx, c.Duration("grace"))
 	if err != nil {
-		return explained(err)
+		return misused(c, err)
 	}
 	switch {
 	case c.Bool("json"):

@@ -68,7 +68,8 @@ func (s *service) beginLeave(grace time.Duration) bool {
 var errCut = errors.New("told again: stopping now")
 
 // drain lets the sessions finish, for as long as the configuration says or until the next signal to stop.
-func (s *service) drain(signals <-chan os.Signal) error {
+func (s *service) drain(signals <-chan os.Signal, m *manager) error {
+	m.stopping()
 	s.beginLeave(0)
 	limit := s.config().Timeouts.Drain
 	ctx, stop := context.WithTimeoutCause(context.Background(), limit, fmt.Errorf("timeouts.drain, %s, is over", limit))
@@ -81,6 +82,8 @@ func (s *service) drain(signals <-chan os.Signal) error {
 		select {
 		case err := <-drained:
 			return err
+		case <-m.beat:
+			m.alive()
 		case sig := <-signals:
 			if sig != syscall.SIGHUP {
 				cut(errCut)

@@ -30,6 +30,8 @@ Records go where log.output says, to stderr if it says nothing. Signals:
   SIGTERM, SIGINT   drain: no new sessions, the present ones have timeouts.drain to finish;
                     a second one stops at once
 
+systemd may start it with Type=notify or notify-reload, and watch it with WatchdogSec.
+
 Exit codes: 0 every session was finished, 1 the configuration cannot be used or sessions were
 cut, 2 wrong use.`,
 		Flags: []cli.Flag{configFlag()},
@@ -65,19 +67,26 @@ func serve(ctx context.Context, path string, stdout, stderr io.Writer) error {
 		return err
 	}
 	defer s.close()
+	m := newManager(s.log)
+	defer m.close()
 	fmt.Fprintln(stdout, readyLine(s.server.Addresses()))
+	m.ready(readyLine(s.server.Addresses()))
 	for {
 		select {
 		case <-ctx.Done():
-			return s.drain(signals)
+			return s.drain(signals, m)
 		case <-s.leave.now:
-			return s.drain(signals)
+			return s.drain(signals, m)
+		case <-m.beat:
+			m.alive()
 		case sig := <-signals:
 			if sig != syscall.SIGHUP {
 				s.log.Info("signal", "signal", sig.String())
-				return s.drain(signals)
+				return s.drain(signals, m)
 			}
+			m.reloading()
 			s.reload()
+			m.ready(readyLine(s.server.Addresses()))
 		}
 	}
 }

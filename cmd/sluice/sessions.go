@@ -52,7 +52,7 @@ Exit codes: 0 it answered, 1 it did not, 2 wrong use.`,
 			return watched(ctx, c, func(w io.Writer) error {
 				list, err := client.Sessions(ctx, query)
 				if err != nil {
-					return explained(err)
+					return misused(c, err)
 				}
 				if c.Bool("json") {
 					return jsonTo(w, list)
