@@ -20,9 +20,9 @@ import (
 // certificateLife is far more than any cluster lives.
 const certificateLife = 30 * 24 * time.Hour
 
-// An authority signs what the nodes show. It is made for one cluster and never written down: only its
-// certificate is.
-type authority struct {
+// An Authority signs certificates for tests: the nodes', or a balancer's. It lives as long as this process,
+// for its key is never written down: only its certificate is. It is immutable and safe for concurrent use.
+type Authority struct {
 	certificate *x509.Certificate
 	key         *ecdsa.PrivateKey
 }
@@ -37,12 +37,12 @@ type authority struct {
 // browser may send what is for one name over its HTTP/2 connection to the other if the certificate
 // covers both (RFC 9113, 9.1.1). No passthrough can put that right.
 func writeCertificates(dir string, b *Block, names []string) (ca string, err error) {
-	a, err := newAuthority()
+	a, err := NewAuthority()
 	if err != nil {
 		return "", err
 	}
 	ca = filepath.Join(dir, "CAs", "ca.crt")
-	if err := writePEM(ca, "CERTIFICATE", a.certificate.Raw); err != nil {
+	if err := a.WriteCA(ca); err != nil {
 		return "", err
 	}
 	addresses := []net.IP{net.IPv4(127, 0, 0, 1), b.Balancer().AsSlice()}
@@ -57,17 +57,15 @@ func writeCertificates(dir string, b *Block, names []string) (ca string, err err
 		return "", err
 	}
 	for _, name := range names {
-		if err := a.issue(filepath.Join(dir, name), &x509.Certificate{
-			Subject:  pkix.Name{CommonName: name},
-			DNSNames: []string{name},
-		}); err != nil {
+		if err := a.Issue(filepath.Join(dir, name), name); err != nil {
 			return "", err
 		}
 	}
 	return ca, nil
 }
 
-func newAuthority() (*authority, error) {
+// NewAuthority makes one, with a key of its own.
+func NewAuthority() (*Authority, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
@@ -84,11 +82,22 @@ func newAuthority() (*authority, error) {
 		return nil, fmt.Errorf("make a CA: %w", err)
 	}
 	certificate, err := x509.ParseCertificate(der)
-	return &authority{certificate, key}, err
+	return &Authority{certificate, key}, err
+}
+
+// WriteCA writes the authority's own certificate to a file, which is what clients need to trust.
+func (a *Authority) WriteCA(file string) error {
+	return writePEM(file, "CERTIFICATE", a.certificate.Raw)
+}
+
+// Issue writes a new certificate for a host name, public.crt, and its new key, private.key, into a folder. Files
+// that are there are written over in place, one after the other.
+func (a *Authority) Issue(dir, name string) error {
+	return a.issue(dir, &x509.Certificate{Subject: pkix.Name{CommonName: name}, DNSNames: []string{name}})
 }
 
 // issue writes a certificate after t and its key into dir.
-func (a *authority) issue(dir string, t *x509.Certificate) error {
+func (a *Authority) issue(dir string, t *x509.Certificate) error {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ package cluster
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"net/netip"
 	"os"
@@ -32,28 +33,27 @@ func (c *Cluster) NewClient() (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.trust(dir); err != nil {
-		return nil, fmt.Errorf("mc: %w", err)
+	m := &Client{cluster: c, dir: dir}
+	if c.CA != "" {
+		err = m.Trust(c.CA)
 	}
-	return &Client{cluster: c, dir: dir}, nil
+	return m, err
 }
 
-// trust puts the cluster's CA into a configuration folder of mc.
+// Trust makes mc trust one more CA, of a PEM file.
 //
-// Trap: mc wants the CA in certs/CAs of its configuration folder; it has no flag for one.
-func (c *Cluster) trust(dir string) error {
-	if c.CA == "" {
-		return nil
-	}
-	pem, err := os.ReadFile(c.CA)
+// Trap: mc wants it in certs/CAs of its configuration folder; it has no flag for one.
+func (m *Client) Trust(ca string) error {
+	pem, err := os.ReadFile(ca)
 	if err != nil {
-		return err
+		return fmt.Errorf("mc: %w", err)
 	}
-	cas := filepath.Join(dir, "certs", "CAs")
+	cas := filepath.Join(m.dir, "certs", "CAs")
 	if err := os.MkdirAll(cas, 0o755); err != nil {
-		return err
+		return fmt.Errorf("mc: %w", err)
 	}
-	return os.WriteFile(filepath.Join(cas, "cluster.crt"), pem, 0o644)
+	sum := sha256.Sum256(pem) // two files may be called ca.crt
+	return os.WriteFile(filepath.Join(cas, fmt.Sprintf("%x.crt", sum[:8])), pem, 0o644)
 }
 
 // Command returns mc with its arguments and environment set, not started. Start it with the cluster's

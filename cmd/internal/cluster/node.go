@@ -27,6 +27,7 @@ type Node struct {
 	Log     string         // file that takes what it prints
 
 	cluster *Cluster
+	drive   string // the folder that holds what it stores
 	args    []string
 	env     []string
 	process *Process // nil before the first start
@@ -41,6 +42,7 @@ func newNode(c *Cluster, i int, certs string) *Node {
 		Console: b.Console(i),
 		Log:     filepath.Join(c.Dir, fmt.Sprintf("n%d.log", i+1)),
 		cluster: c,
+		drive:   c.drive(i),
 	}
 	n.args = []string{
 		"server", "--address", n.S3.String(), "--console-address", n.Console.String(),
@@ -48,14 +50,17 @@ func newNode(c *Cluster, i int, certs string) *Node {
 		"--certs-dir", certs,
 	}
 	for k := range Size {
-		// Trap: the drives of nodes on one machine must differ in path, not just in host, and each is
-		// given as an endpoint of its own.
-		drive := filepath.Join(c.Dir, fmt.Sprintf("n%d", k+1), "d1")
-		n.args = append(n.args, c.Scheme()+"://"+b.S3(k).String()+drive)
+		n.args = append(n.args, c.Scheme()+"://"+b.S3(k).String()+c.drive(k))
 	}
 	n.env = environment(c, n.S3)
 	return n
 }
+
+// drive is the folder of node i's drive.
+//
+// Trap: the drives of nodes on one machine must differ in path, not just in host, and each is given as an
+// endpoint of its own.
+func (c *Cluster) drive(i int) string { return filepath.Join(c.Dir, fmt.Sprintf("n%d", i+1), "d1") }
 
 // environment is all that a node gets to see. It is built from nothing: nodes compare their MINIO_*
 // variables at start and a stray one of the caller's shell would change what is tested.

@@ -4,6 +4,7 @@ package cluster
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -19,8 +21,8 @@ const (
 	readyTimeout = 2 * time.Second        // for one answer
 )
 
-// WaitReady returns when the node serves the S3 API and the Console, sees every drive of its cluster and
-// takes a write: with another node down it waits for that one too. It gives up with ctx, and at once
+// WaitReady returns when the node serves the S3 API and the Console and what it is given to write reaches
+// every drive of its cluster: with another node down it waits for that one too. It gives up with ctx, and at once
 // where the process has ended; the error then holds the end of the node's log.
 func (n *Node) WaitReady(ctx context.Context) error {
 	client, err := n.cluster.HTTPClient()
@@ -68,11 +70,12 @@ func (n *Node) ready(ctx context.Context, client *http.Client) error {
 // larger ones are written to the other nodes' drives over connections of their own.
 const probeSize = 1 << 20
 
-// takesWrite puts an object through the node and removes it again.
+// takesWrite puts an object through the node, looks for it on every drive, and removes it again.
 //
 // Trap: a node that could not reach another's drive while both were starting tries again at growing
-// intervals, for half a minute at times. Until then it answers larger writes with 503 SlowDownWrite,
-// while every health endpoint says 200.
+// intervals, for half a minute at times. Until then it answers larger writes with 503 SlowDownWrite, or,
+// where only one drive is missing, takes them and will refuse once the next is gone: while every health
+// endpoint says 200, because it asks the other nodes and not those connections.
 func (n *Node) takesWrite(ctx context.Context) error {
 	c := n.cluster
 	file := filepath.Join(c.Dir, "probe")
@@ -85,14 +88,27 @@ func (n *Node) takesWrite(ctx context.Context) error {
 	}
 	defer os.RemoveAll(mc.dir)
 	mc.Hosts = map[string]string{"node": fmt.Sprintf("%s://%s:%s@%s", c.Scheme(), c.User, c.Password, n.S3)}
-	const bucket = "node/sluice-ready"
-	for _, args := range [][]string{
-		{"mb", "--ignore-existing", bucket},
-		{"cp", "--quiet", file, bucket},
-		{"rb", "--force", bucket},
-	} {
-		if _, err := mc.Run(ctx, args...); err != nil {
-			return err
+	// A new one each time: a bucket that was made while a drive was missing is not on that drive.
+	bucket := "sluice-ready-" + strings.ToLower(rand.Text()[:12])
+	if _, err := mc.Run(ctx, "mb", "node/"+bucket); err != nil {
+		return err
+	}
+	_, err = mc.Run(ctx, "cp", "--quiet", file, "node/"+bucket)
+	if err == nil {
+		err = c.onEveryDrive(bucket, filepath.Base(file))
+	}
+	if _, removal := mc.Run(ctx, "rb", "--force", "node/"+bucket); err == nil {
+		err = removal
+	}
+	return err
+}
+
+// onEveryDrive says whether an object that was put a moment ago went to all drives. MinIO heals what lacks
+// a part of it, but not within the first second.
+func (c *Cluster) onEveryDrive(bucket, object string) error {
+	for _, n := range c.Nodes {
+		if _, err := os.Stat(filepath.Join(n.drive, bucket, object, "xl.meta")); err != nil {
+			return fmt.Errorf("a write did not reach the drive of %s: %w", n.Name, err)
 		}
 	}
 	return nil

@@ -19,9 +19,17 @@ import (
 // A Front describes a Sluice in front of a cluster: one S3 port and one Console port, and where the
 // nodes speak TLS one more port that is split by server name. The zero value of each field but S3 and
 // Console leaves something out.
+//
+// Clients' TLS passes through to the nodes unless there are Certificates: then it ends here, and where the
+// nodes speak TLS begins anew towards them, verified against the cluster's CA. The addresses routed by port
+// pass on what comes in any case, so they need pools of their own then.
 type Front struct {
 	S3, Console []string // addresses routed by port
 	TLS         []string // addresses routed by server name
+
+	// Certificates is folders with a public.crt and a private.key, shown by the server name asked for.
+	Certificates []string
+
 	S3Names     []string
 	ConsoleName string
 	Balance     string        // "" is Sluice's default
@@ -53,18 +61,18 @@ drain = "{{.Drain}}"
 [[listener]]
 name    = "s3"
 address = {{list .S3}}
-pool    = "s3"
+pool    = "s3{{.Raw}}"
 
 [[listener]]
 name    = "console"
 address = {{list .Console}}
-pool    = "console"
+pool    = "console{{.Raw}}"
 {{- if .TLS}}
 
 [[listener]]
 name    = "tls"
 address = {{list .TLS}}
-tls     = "passthrough"
+tls     = "{{if .Certificates}}terminate{{else}}passthrough{{end}}"
 pool    = "s3" # who asks for an address sends no name
 [[listener.route]]
 sni  = {{list .S3Names}}
@@ -72,6 +80,11 @@ pool = "s3"
 [[listener.route]]
 sni  = [{{printf "%q" .ConsoleName}}]
 pool = "console"
+{{- range .Certificates}}
+[[listener.certificate]]
+cert = {{printf "%s/public.crt" . | printf "%q"}}
+key  = {{printf "%s/private.key" . | printf "%q"}}
+{{- end}}
 {{- end}}
 {{- range .Pools}}
 
@@ -89,6 +102,9 @@ port = {{.CheckPort}} # the S3 port of the same node: the Console has no health 
 {{- if $.CA}}
 tls  = true
 [pool.tls]
+{{- if .Encrypt}}
+enabled = true
+{{- end}}
 ca = {{printf "%q" $.CA}}
 {{- end}}
 {{- end}}
@@ -98,6 +114,7 @@ type frontPool struct {
 	Name      string
 	Nodes     []string
 	CheckPort uint16
+	Encrypt   bool
 }
 
 // Config is the TOML of f in front of c.
@@ -110,12 +127,22 @@ func (f Front) Config(c *Cluster) (string, error) {
 		s3.Nodes = append(s3.Nodes, n.S3.String())
 		console.Nodes = append(console.Nodes, n.Console.String())
 	}
+	pools, raw := []frontPool{s3, console}, ""
+	if len(f.Certificates) > 0 && c.CA != "" {
+		raw = "-raw"
+		for _, p := range []frontPool{s3, console} {
+			p.Name += raw
+			pools = append(pools, p)
+		}
+		pools[0].Encrypt, pools[1].Encrypt = true, true
+	}
 	var text bytes.Buffer
 	err := frontTemplate.Execute(&text, struct {
 		Front
 		Pools []frontPool
+		Raw   string // what the pools of the addresses routed by port have in their names
 		CA    string
-	}{f, []frontPool{s3, console}, c.CA})
+	}{f, pools, raw, c.CA})
 	return text.String(), err
 }
 

@@ -32,7 +32,12 @@ func TestFrontConfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, tt := range []struct{ name, got string }{{"plain.toml", plain}, {"tls.toml", byName}} {
+	f.Certificates = []string{"/tmp/s3.x", "/tmp/console.x"}
+	ended, err := f.Config(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ name, got string }{{"plain.toml", plain}, {"tls.toml", byName}, {"ended.toml", ended}} {
 		want, err := os.ReadFile(filepath.Join("testdata", tt.name))
 		if err != nil {
 			t.Fatal(err)

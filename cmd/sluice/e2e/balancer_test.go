@@ -49,8 +49,8 @@ func (s *stage) balance(t *testing.T, with settings) balancer {
 	t.Cleanup(func() {
 		log.Close()
 		if t.Failed() {
-			t.Logf("the end of the balancer's log:\n%s", cluster.Tail(log.Name(), 40))
-			logNodes(t, s.cluster.Dir)
+			t.Logf("the balancer said, besides its sessions:\n%s", notable(log.Name()))
+			keepLogs(t, append(nodeLogs(t, s.cluster.Dir), log.Name())...)
 		}
 	})
 	var b balancer
@@ -64,18 +64,6 @@ func (s *stage) balance(t *testing.T, with settings) balancer {
 	}
 	t.Cleanup(b.Process().Kill)
 	return b
-}
-
-// logNodes shows the end of what the nodes of the cluster in dir said.
-func logNodes(t *testing.T, dir string) {
-	t.Helper()
-	logs, err := filepath.Glob(filepath.Join(dir, "n*.log"))
-	if err != nil {
-		t.Error(err)
-	}
-	for _, log := range logs {
-		t.Logf("the end of %s:\n%s", filepath.Base(log), cluster.Tail(log, 12))
-	}
 }
 
 // sluiceBalancer is bin/sluice.
@@ -109,9 +97,12 @@ func (b *sluiceBalancer) write(with settings) error {
 		Without: with.without,
 		Admin:   with.admin,
 	}
-	if b.stage.mode == byName {
+	if b.stage.mode.tls() {
 		f.TLS = []string{block.BalancerTLS().String()}
 		f.S3Names, f.ConsoleName = []string{s3Name}, consoleName
+	}
+	if c := b.stage.shown; c != nil {
+		f.Certificates = []string{c.live(s3Name), c.live(consoleName)}
 	}
 	text, err := f.Config(b.stage.cluster)
 	if err != nil {

@@ -17,7 +17,8 @@ import (
 )
 
 const (
-	bigSize = 3 << 30
+	bigSize     = 3 << 30
+	bigSizeEdge = 1 << 29 // where TLS ends at the balancer: it is the peak that may differ there
 	// peakBound is what the balancer may hold at most. HAProxy held 21 MB in a measurement of the same
 	// transfers; a balancer that buffers objects or parts of them holds hundreds.
 	peakBound = 64 << 20
@@ -28,29 +29,33 @@ const (
 	bigBound = 6 * time.Minute
 )
 
-// testBigObject streams an object of 3 GiB up and down with mc. The bytes are the same, and the
+// testBigObject streams a large object up and down with mc. The bytes are the same, and the
 // balancer holds none of them.
 func testBigObject(t *testing.T, s *stage) {
+	size := int64(bigSize)
+	if s.mode.ends() {
+		size = bigSizeEdge
+	}
 	roomFor(t, s.cluster.Dir, bigFree)
 	b := s.balance(t, settings{balance: "leastconn"})
 	mc := s.mcClient(t)
 	mcRun(t, mc, "mb", "--ignore-existing", "lb/big")
 	t.Cleanup(func() { mcRun(t, mc, "rb", "--force", "lb/big") })
 
-	sent := newStream(bigSize)
+	sent := newStream(size)
 	pipe := mc.Command("pipe", "--quiet", "lb/big/object")
 	pipe.Stdin = sent
 	took := stream(t, "mc pipe", pipe)
-	t.Logf("up:   %d MiB in %.1f s", bigSize>>20, took.Seconds())
+	t.Logf("up:   %d MiB in %.1f s", size>>20, took.Seconds())
 
 	received := &counter{hash: sha256.New()}
 	cat := mc.Command("cat", "--quiet", "lb/big/object")
 	cat.Stdout = received
 	took = stream(t, "mc cat", cat)
-	t.Logf("down: %d MiB in %.1f s", bigSize>>20, took.Seconds())
+	t.Logf("down: %d MiB in %.1f s", size>>20, took.Seconds())
 
 	if got, want := fmt.Sprintf("%d bytes, sha256 %x", received.bytes, received.hash.Sum(nil)),
-		fmt.Sprintf("%d bytes, sha256 %x", int64(bigSize), sent.hash.Sum(nil)); got != want {
+		fmt.Sprintf("%d bytes, sha256 %x", size, sent.hash.Sum(nil)); got != want {
 		t.Errorf("received %s, want what was sent: %s", got, want)
 	}
 	peak, err := b.PeakRSS()

@@ -18,8 +18,6 @@ import (
 
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
-
-	"github.com/sluicelb/sluice/cmd/internal/cluster"
 )
 
 // A browser is a headless Chromium with an empty profile and one page.
@@ -51,25 +49,21 @@ func (s *stage) newBrowser(t *testing.T) *browser {
 		chromedp.Flag("disable-quic", true),
 	)
 	if s.mode == byName {
+		// The Console offers HTTP/2 over TLS and breaks it: after a first batch of requests it sends
+		// GOAWAY, so that a page loses resources at random, with no balancer in between as well. Where the
+		// balancer ends TLS it offers HTTP/1.1 only.
+		options = append(options, chromedp.Flag("disable-http2", true))
+	}
+	if s.mode.tls() {
 		options = append(options,
-			// The Console offers HTTP/2 over TLS and breaks it: after a first batch of requests it sends
-			// GOAWAY, so that a page loses resources at random, with no balancer in between as well.
-			chromedp.Flag("disable-http2", true),
 			chromedp.Flag("host-resolver-rules", fmt.Sprintf("MAP *.sluice.test %s", block.Balancer())),
 			// Not just any certificate is taken: those of the two names, by their public keys.
 			chromedp.Flag("ignore-certificate-errors-spki-list", strings.Join([]string{
-				keyHash(t, s.cluster, s3Name), keyHash(t, s.cluster, consoleName),
+				keyHash(t, s.certificate(s3Name)), keyHash(t, s.certificate(consoleName)),
 			}, ",")),
 		)
 	}
-	root, err := cluster.ModuleRoot()
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := &browser{shots: filepath.Join(root, "artifacts", "e2e", filepath.FromSlash(t.Name()))}
-	if err := os.MkdirAll(b.shots, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	b := &browser{shots: artifacts(t)}
 	bound, cancel := context.WithTimeout(t.Context(), browserBound)
 	t.Cleanup(cancel)
 	allocator, cancel := chromedp.NewExecAllocator(bound, options...)
@@ -90,23 +84,29 @@ const (
 	stepBound    = 60 * time.Second // for a few clicks and what they lead to
 )
 
-// keyHash is the hash of the public key of the certificate that nodes have for name, as Chromium wants it.
-func keyHash(t *testing.T, c *cluster.Cluster, name string) string {
+// keyHash is the hash of the public key of the certificate in a file, as Chromium wants it.
+func keyHash(t *testing.T, file string) string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(c.Dir, "certs", name, "public.crt"))
+	sum := sha256.Sum256(readCertificate(t, file).RawSubjectPublicKeyInfo)
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// readCertificate reads the first certificate of a PEM file.
+func readCertificate(t *testing.T, file string) *x509.Certificate {
+	t.Helper()
+	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	p, _ := pem.Decode(text)
 	if p == nil {
-		t.Fatalf("no PEM in the certificate for %s", name)
+		t.Fatalf("no PEM in %s", file)
 	}
 	cert, err := x509.ParseCertificate(p.Bytes)
 	if err != nil {
 		t.Fatal(err)
 	}
-	sum := sha256.Sum256(cert.RawSubjectPublicKeyInfo)
-	return base64.StdEncoding.EncodeToString(sum[:])
+	return cert
 }
 
 // note counts what the network part of the browser tells.

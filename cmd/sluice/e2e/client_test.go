@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"net"
 	"net/http"
 	"net/netip"
@@ -40,37 +41,46 @@ func dial(ctx context.Context, network, address string) (net.Conn, error) {
 	return (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, network, address)
 }
 
-// transport returns an HTTP transport that trusts the cluster, resolves its names and speaks HTTP/1.1.
-// Its idle connections are closed at the end of the test.
+// transport returns an HTTP transport that trusts what the balancer shows, resolves the names and speaks
+// HTTP/1.1. Its idle connections are closed at the end of the test.
 func (s *stage) transport(t *testing.T) *http.Transport {
 	t.Helper()
+	return transport(t, s.ca())
+}
+
+func transport(t *testing.T, ca string) *http.Transport {
+	t.Helper()
 	tr := &http.Transport{DialContext: dial, MaxIdleConnsPerHost: 100, DisableCompression: true}
-	if s.cluster.CA != "" {
-		roots, err := s.cluster.Roots()
-		if err != nil {
-			t.Fatal(err)
-		}
-		tr.TLSClientConfig = &tls.Config{RootCAs: roots}
+	if ca != "" {
+		tr.TLSClientConfig = &tls.Config{RootCAs: roots(t, ca)}
 	}
 	t.Cleanup(tr.CloseIdleConnections)
 	return tr
+}
+
+// roots reads a PEM file of certificates to trust.
+func roots(t *testing.T, file string) *x509.CertPool {
+	t.Helper()
+	pool := x509.NewCertPool()
+	pool.AddCert(readCertificate(t, file))
+	return pool
 }
 
 // s3Client returns a minio-go client that reaches the cluster through the balancer. attempts is how
 // often it tries each request; 0 leaves that to minio-go (ten).
 func (s *stage) s3Client(t *testing.T, tr http.RoundTripper, attempts int) *minio.Client {
 	t.Helper()
-	client, err := minio.New(s.s3Host(), s.options(tr, attempts))
+	client, err := minio.New(s.s3Host(), s.options(tr, s.mode.tls(), attempts))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return client
 }
 
-func (s *stage) options(tr http.RoundTripper, attempts int) *minio.Options {
+func (s *stage) options(tr http.RoundTripper, secure bool, attempts int) *minio.Options {
 	return &minio.Options{
 		Creds:      credentials.NewStaticV4(s.cluster.User, s.cluster.Password, ""),
-		Secure:     s.mode == byName,
+		Secure:     secure,
 		Transport:  tr,
 		Region:     "us-east-1", // saves a request that is not the test's
 		MaxRetries: attempts,
@@ -81,7 +91,7 @@ func (s *stage) options(tr http.RoundTripper, attempts int) *minio.Options {
 // the first node directly: they are not what is tested.
 func (s *stage) bucket(t *testing.T, name string) string {
 	t.Helper()
-	direct, err := minio.New(s.cluster.Nodes[0].S3.String(), s.options(s.transport(t), 0))
+	direct, err := minio.New(s.cluster.Nodes[0].S3.String(), s.options(transport(t, s.cluster.CA), s.mode.nodesTLS(), 0))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,8 +114,11 @@ func (s *stage) mcClient(t *testing.T) *cluster.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.mode == byName {
+	if s.mode.tls() {
 		mc.Resolve = resolve()
+		if err := mc.Trust(s.ca()); err != nil {
+			t.Fatal(err)
+		}
 	}
 	mcRun(t, mc, "alias", "set", "lb", s.s3URL(), s.cluster.User, s.cluster.Password)
 	return mc
@@ -123,12 +136,12 @@ func mcRun(t *testing.T, mc *cluster.Client, args ...string) string {
 	return out
 }
 
-// curl runs curl with the cluster's CA and names, and returns what it wrote.
+// curl runs curl with what clients trust and the names, and returns what it wrote.
 func (s *stage) curl(t *testing.T, args ...string) string {
 	t.Helper()
 	args = append([]string{"--silent", "--show-error", "--max-time", "10"}, args...)
-	if s.cluster.CA != "" {
-		args = append(args, "--cacert", s.cluster.CA)
+	if s.mode.tls() {
+		args = append(args, "--cacert", s.ca())
 	}
 	for host, addr := range resolve() {
 		args = append(args, "--resolve", host+":"+addr.String())

@@ -22,7 +22,7 @@ func testDrain(t *testing.T, s *stage) {
 
 	body := randomBytes(transferSize)
 	x := s.upload(t, client, name, "object", body)
-	<-x.half
+	x.reach(t, x.half)
 	if err := b.Drain(); err != nil {
 		t.Fatal(err)
 	}

@@ -6,7 +6,11 @@
 //	go test -tags e2e -v ./cmd/sluice/e2e -run TestPlain/Spread
 //
 // Everything is tested twice: TestPlain has plain nodes routed by port, TestByName has TLS nodes routed
-// by server name. Each has one cluster, and each test in it a Sluice of its own.
+// by server name. TestTerminated and TestReencrypted test again what may differ where TLS ends at Sluice, in
+// front of plain nodes and of TLS nodes. Each has one cluster, and each test in it a Sluice of its own.
+//
+// What MinIO answers of its own accord while nodes come and go (503 SlowDownWrite and the like) is counted
+// and not taken for a failure. What failed is said again at the end of the output.
 //
 // A control shows that the tests are right: the same against HAProxy in TCP mode, which is known to do
 // what they ask for.
@@ -14,5 +18,6 @@
 //	go test -tags e2e -v ./cmd/sluice/e2e -balancer haproxy
 //
 // What a machine lacks (chromium, curl, haproxy, room on disk) is a skip with a reason; with
-// SLUICE_NO_SKIP=1, as in CI, it is a failure. Screenshots are kept under artifacts/e2e.
+// SLUICE_NO_SKIP=1, as in CI, it is a failure. Screenshots, and the logs of what failed, are kept under
+// artifacts/e2e.
 package e2e

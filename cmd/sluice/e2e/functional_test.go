@@ -41,8 +41,10 @@ func testFunctional(t *testing.T, s *stage) {
 	var direct, through verdicts
 	var errs [2]error
 	var both sync.WaitGroup
-	both.Go(func() { direct, errs[0] = s.functional(t, binary, s.cluster.Nodes[0].S3.String()) })
-	both.Go(func() { through, errs[1] = s.functional(t, binary, s.s3Host()) })
+	both.Go(func() {
+		direct, errs[0] = s.functional(t, "direct", binary, s.cluster.Nodes[0].S3.String(), s.cluster.CA)
+	})
+	both.Go(func() { through, errs[1] = s.functional(t, "through", binary, s.s3Host(), s.ca()) })
 	both.Wait()
 	if err := errors.Join(errs[:]...); err != nil {
 		t.Fatal(err)
@@ -98,10 +100,11 @@ func (v verdicts) names(other verdicts) (all []string) {
 	return slices.Compact(all)
 }
 
-// functional runs the tests against an endpoint, to their end.
-func (s *stage) functional(t *testing.T, binary, endpoint string) (verdicts, error) {
+// functional runs the tests against an endpoint, which speaks TLS if there is a CA to trust, to their end.
+// What they say is kept under the name.
+func (s *stage) functional(t *testing.T, name, binary, endpoint, ca string) (verdicts, error) {
 	https := "0"
-	if s.mode == byName {
+	if ca != "" {
 		https = "1"
 	}
 	cmd := exec.Command(binary)
@@ -113,10 +116,10 @@ func (s *stage) functional(t *testing.T, binary, endpoint string) (verdicts, err
 		"ACCESS_KEY="+s.cluster.User,
 		"SECRET_KEY="+s.cluster.Password,
 		"ENABLE_HTTPS="+https,
-		"SSL_CERT_FILE="+s.cluster.CA,
+		"SSL_CERT_FILE="+ca,
 		"E2E_RESOLVE="+hostPort(s3Name)+"="+block.BalancerTLS().String(),
 	)
-	out, err := os.Create(filepath.Join(cmd.Dir, "out"))
+	out, err := os.Create(filepath.Join(artifacts(t), name+".json"))
 	if err != nil {
 		return nil, err
 	}

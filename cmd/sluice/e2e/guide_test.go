@@ -65,7 +65,7 @@ func testGuide(t *testing.T, root string, flags []string) {
 	try.Dir = t.TempDir() // another terminal, in another folder
 	if tried, err := try.CombinedOutput(); err != nil {
 		t.Errorf("what the guide says does not work: %v\n%s", err, tried)
-		logNodes(t, dir)
+		keepLogs(t, nodeLogs(t, dir)...)
 	}
 
 	if err := p.Signal(syscall.SIGINT); err != nil {

@@ -38,13 +38,12 @@ func testKill(t *testing.T, s *stage) {
 			if k.exposed(o) {
 				inFlight++
 			}
-			if o.err == nil || k.isMinIOs(t, o) {
+			if o.err == nil || k.isMinIOs(o) {
 				continue
 			}
 			failed++
-			t.Logf("failed, begun %+.2f s from the kill: %s", o.started.Sub(k.killed).Seconds(), o)
 			if !k.exposed(o) {
-				t.Errorf("failed although not in flight on %s: %s", k.victim.Name, o)
+				t.Errorf("failed although not in flight on %s, begun %+.2f s from the kill: %s", k.victim.Name, k.since(o), o)
 			}
 		}
 		t.Logf("%d of %d requests failed; %d were in flight on %s when it was killed", failed, len(k.outcomes), inFlight, k.victim.Name)
@@ -56,8 +55,8 @@ func testKill(t *testing.T, s *stage) {
 	t.Run("default retries", func(t *testing.T) {
 		k := s.killUnderLoad(t, victim, 0)
 		for _, o := range k.outcomes {
-			if o.err != nil && !k.isMinIOs(t, o) {
-				t.Errorf("failed in spite of retries, begun %+.2f s from the kill: %s", o.started.Sub(k.killed).Seconds(), o)
+			if o.err != nil && !k.isMinIOs(o) {
+				t.Errorf("failed in spite of retries, begun %+.2f s from the kill: %s", k.since(o), o)
 			}
 		}
 		t.Logf("%d requests", len(k.outcomes))
@@ -79,16 +78,14 @@ func (k *kill) exposed(o outcome) bool {
 	return onVictim && o.started.Before(k.dead.Add(passedOn)) && o.ended.After(k.killed)
 }
 
-// isMinIOs says whether an error is no matter of the balancer's: a node answered, with an error of S3,
-// after the victim was started again. While drives come back MinIO refuses some writes (503), in front
-// of HAProxy as well. While the victim is dead it does not, so there no error is excused.
-func (k *kill) isMinIOs(t *testing.T, o outcome) bool {
-	if o.answered == 0 || o.started.Before(k.restarted) {
-		return false
-	}
-	t.Logf("a node's own error after the restart: %s", o)
-	return true
+// isMinIOs says whether an error is no matter of the balancer's. Once the victim is back it may know too few
+// drives to find an object.
+func (k *kill) isMinIOs(o outcome) bool {
+	return o.isMinIOs() || o.code == "NoSuchKey" && o.started.After(k.restarted)
 }
+
+// since is how many seconds after the kill a request began.
+func (k *kill) since(o outcome) float64 { return o.started.Sub(k.killed).Seconds() }
 
 // killUnderLoad kills a node, starts it again after a while and waits until it is used.
 func (s *stage) killUnderLoad(t *testing.T, victim *cluster.Node, attempts int) *kill {
@@ -111,6 +108,7 @@ func (s *stage) killUnderLoad(t *testing.T, victim *cluster.Node, attempts int) 
 	l.waitServed(t, []*cluster.Node{victim}, ready, usedAgain)
 	t.Logf("it was used again %.1f s after that", time.Since(ready).Seconds())
 	k.outcomes = l.end()
+	logMinIOs(t, k.outcomes, k.isMinIOs)
 
 	var longest time.Duration
 	for _, o := range k.outcomes {

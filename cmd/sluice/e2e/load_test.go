@@ -31,16 +31,20 @@ type outcome struct {
 	node           *cluster.Node // at the other end of its connection; nil if nothing ever came from there
 	started, ended time.Time
 	err            error
-	answered       int // status of the S3 error that a node answered with; 0: the connection failed
+	answered       int    // status of the S3 error that a node answered with; 0: the connection failed
+	code           string // of that error
 }
 
 // String is a line for the log of a test.
 func (o outcome) String() string {
-	node := "an unknown node"
-	if o.node != nil {
-		node = o.node.Name
+	return fmt.Sprintf("%s on a connection to %s, after %.2f s: %v", o.method, o.nodeName(), o.ended.Sub(o.started).Seconds(), o.err)
+}
+
+func (o outcome) nodeName() string {
+	if o.node == nil {
+		return "an unknown node"
 	}
-	return fmt.Sprintf("%s on a connection to %s, after %.2f s: %v", o.method, node, o.ended.Sub(o.started).Seconds(), o.err)
+	return o.node.Name
 }
 
 // A load is workers that put and get objects until it is stopped, and remember every outcome.
@@ -101,7 +105,8 @@ func (l *load) record(ctx context.Context, w *witness, method string, request fu
 	o.err = request()
 	o.ended = time.Now()
 	o.node = w.last()
-	o.answered = minio.ToErrorResponse(o.err).StatusCode
+	answer := minio.ToErrorResponse(o.err)
+	o.answered, o.code = answer.StatusCode, answer.Code
 	if ctx.Err() != nil {
 		return
 	}

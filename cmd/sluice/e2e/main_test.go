@@ -33,7 +33,13 @@ func TestMain(m *testing.M) {
 	if f := flag.Lookup("test.list"); f.Value.String() != "" {
 		os.Exit(m.Run())
 	}
+	r, err := startRecap()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		os.Exit(1)
+	}
 	code, err := run(m)
+	r.finish()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
 	}

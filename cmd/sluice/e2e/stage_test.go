@@ -5,6 +5,7 @@ package e2e
 import (
 	"context"
 	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -16,40 +17,72 @@ import (
 type mode string
 
 const (
-	plain  mode = "plain"  // plain HTTP, a port for S3 and one for the Console
-	byName mode = "byname" // TLS from client to node, one port, told apart by server name
+	plain       mode = "plain"       // plain HTTP, a port for S3 and one for the Console
+	byName      mode = "byname"      // TLS from client to node, one port, told apart by server name
+	terminated  mode = "terminated"  // the same for clients, but TLS ends at the balancer and nodes speak plain HTTP
+	reencrypted mode = "reencrypted" // TLS ends at the balancer, which speaks TLS of its own to the nodes
 )
 
-// The names of the byName mode. Nobody resolves them: clients are told the balancer's address.
+// tls says whether clients speak TLS, and so ask for a name.
+func (m mode) tls() bool { return m != plain }
+
+// nodesTLS says whether nodes do.
+func (m mode) nodesTLS() bool { return m == byName || m == reencrypted }
+
+// ends says whether clients' TLS ends at the balancer.
+func (m mode) ends() bool { return m == terminated || m == reencrypted }
+
+// The names where clients speak TLS. Nobody resolves them: clients are told the balancer's address.
 const (
 	s3Name      = "s3.sluice.test"
 	consoleName = "console.sluice.test"
 )
 
 // TestPlain is everything in front of nodes that speak plain HTTP.
-func TestPlain(t *testing.T) { testAll(t, plain) }
+func TestPlain(t *testing.T) { testAll(t, plain, all) }
 
 // TestByName is everything in front of nodes that speak TLS.
-func TestByName(t *testing.T) { testAll(t, byName) }
+func TestByName(t *testing.T) { testAll(t, byName, all) }
 
-// testAll runs every test on one cluster, one after the other. Each leaves all nodes ready.
-func testAll(t *testing.T, m mode) {
+// TestTerminated is what TLS that ends at the balancer may change, in front of plain nodes.
+func TestTerminated(t *testing.T) { testAll(t, terminated, edge) }
+
+// TestReencrypted is the same in front of nodes that speak TLS.
+func TestReencrypted(t *testing.T) { testAll(t, reencrypted, edge) }
+
+type stageTest struct {
+	name string
+	run  func(*testing.T, *stage)
+}
+
+var all = []stageTest{
+	{"Health", testHealth},
+	{"Verify", testVerify},
+	{"Spread", testSpread},
+	{"BigObject", testBigObject},
+	{"Console", testConsole},
+	{"Functional", testFunctional},
+	{"Kill", testKill},
+	{"Drain", testDrain},
+	{"Quorum", testQuorum},
+	{"Reload", testReload},
+}
+
+var edge = []stageTest{
+	{"Health", testHealth},
+	{"Verify", testVerify},
+	{"BigObject", testBigObject},
+	{"Console", testConsole},
+	{"Certificates", testCertificates},
+}
+
+// testAll runs tests on one cluster, one after the other. Each leaves all nodes ready.
+func testAll(t *testing.T, m mode, tests []stageTest) {
+	if m.ends() && *balancerName != "sluice" {
+		missing(t, "only Sluice is told to end TLS")
+	}
 	s := newStage(t, m)
-	for _, test := range []struct {
-		name string
-		run  func(*testing.T, *stage)
-	}{
-		{"Health", testHealth},
-		{"Verify", testVerify},
-		{"Spread", testSpread},
-		{"BigObject", testBigObject},
-		{"Console", testConsole},
-		{"Functional", testFunctional},
-		{"Kill", testKill},
-		{"Drain", testDrain},
-		{"Quorum", testQuorum},
-		{"Reload", testReload},
-	} {
+	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) { test.run(t, s) })
 	}
 }
@@ -58,6 +91,7 @@ func testAll(t *testing.T, m mode) {
 type stage struct {
 	mode    mode
 	cluster *cluster.Cluster
+	shown   *certificates // that the balancer shows; nil where clients' TLS does not end there
 }
 
 // onStage is the cluster that runs, so that an interrupted run can end it from beside the tests.
@@ -90,9 +124,15 @@ func newStage(t *testing.T, m mode) *stage {
 		Progress:    os.Stderr,
 		Ready:       3 * time.Minute, // a busy machine
 	}
-	if m == byName {
-		o.TLS, o.Names = true, []string{s3Name, consoleName}
+	if m.nodesTLS() {
+		o.TLS = true
 		o.ServerURL = "https://" + block.BalancerS3().String() // an address: nodes cannot resolve the names
+	}
+	if m == byName {
+		o.Names = []string{s3Name, consoleName}
+	}
+	if m.ends() {
+		s.shown = newCertificates(t, s3Name, consoleName)
 	}
 	onStage.Lock()
 	defer onStage.Unlock()
@@ -112,7 +152,7 @@ func newStage(t *testing.T, m mode) *stage {
 // waitReady waits until every node is ready.
 func (s *stage) waitReady(t *testing.T) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	for _, n := range s.cluster.Nodes {
 		if err := n.WaitReady(ctx); err != nil {
@@ -123,7 +163,7 @@ func (s *stage) waitReady(t *testing.T) {
 
 // s3Host is the host:port at which clients find the S3 API.
 func (s *stage) s3Host() string {
-	if s.mode == byName {
+	if s.mode.tls() {
 		return hostPort(s3Name)
 	}
 	return block.BalancerS3().String()
@@ -134,15 +174,31 @@ func (s *stage) s3URL() string { return s.scheme() + "://" + s.s3Host() }
 
 // consoleURL is where browsers find the Console.
 func (s *stage) consoleURL() string {
-	if s.mode == byName {
+	if s.mode.tls() {
 		return s.scheme() + "://" + hostPort(consoleName)
 	}
 	return s.scheme() + "://" + block.BalancerConsole().String()
 }
 
 func (s *stage) scheme() string {
-	if s.mode == byName {
+	if s.mode.tls() {
 		return "https"
 	}
 	return "http"
+}
+
+// ca is the PEM file that clients of the balancer need to trust; "" where they speak plain HTTP.
+func (s *stage) ca() string {
+	if s.shown != nil {
+		return s.shown.ca
+	}
+	return s.cluster.CA
+}
+
+// certificate is the file of the certificate that clients see when they ask for name.
+func (s *stage) certificate(name string) string {
+	if s.shown != nil {
+		return filepath.Join(s.shown.live(name), "public.crt")
+	}
+	return filepath.Join(s.cluster.Dir, "certs", name, "public.crt")
 }

@@ -20,9 +20,10 @@ import (
 
 // A transfer is one upload or download on one connection, slow enough for things to happen to it.
 type transfer struct {
-	what string
-	done chan struct{} // closed at its end
-	half chan struct{} // closed when half of the bytes have gone
+	what  string
+	done  chan struct{} // closed at its end
+	begun chan struct{} // closed when so many bytes have gone that somebody must take them at the other end
+	half  chan struct{} // closed when half of the bytes have gone
 
 	// Readable once done is closed.
 	node *cluster.Node
@@ -68,7 +69,7 @@ func (s *stage) download(t *testing.T, client *minio.Client, bucket, object stri
 }
 
 func newTransfer(what string) *transfer {
-	return &transfer{what: what, done: make(chan struct{}), half: make(chan struct{})}
+	return &transfer{what: what, done: make(chan struct{}), begun: make(chan struct{}), half: make(chan struct{})}
 }
 
 // begin runs the request on a connection of its own, which it closes.
@@ -125,6 +126,16 @@ func (x *transfer) wait(t *testing.T) {
 	}
 }
 
+// reach waits for begun or half.
+func (x *transfer) reach(t *testing.T, mark <-chan struct{}) {
+	t.Helper()
+	select {
+	case <-mark:
+	case <-x.done:
+		t.Fatalf("%s ended too early: %v", x.what, x.err)
+	}
+}
+
 // running fails the test if the transfer has ended.
 func (x *transfer) running(t *testing.T) {
 	t.Helper()
@@ -137,23 +148,30 @@ func (x *transfer) running(t *testing.T) {
 
 // pace lets through so much at a time that transferSize bytes take transferTime.
 func (x *transfer) pace(r io.Reader) io.Reader {
-	return &paced{r: r, began: time.Now(), half: sync.OnceFunc(func() { close(x.half) })}
+	return &paced{
+		r: r, started: time.Now(),
+		begun: sync.OnceFunc(func() { close(x.begun) }),
+		half:  sync.OnceFunc(func() { close(x.half) }),
+	}
 }
 
 type paced struct {
-	r     io.Reader
-	began time.Time
-	bytes int64
-	half  func()
+	r           io.Reader
+	started     time.Time
+	bytes       int64
+	begun, half func()
 }
 
 // Read implements io.Reader.
 func (p *paced) Read(b []byte) (int, error) {
 	const step = 256 << 10
 	due := time.Duration(float64(p.bytes) / transferSize * float64(transferTime))
-	time.Sleep(time.Until(p.began.Add(due)))
+	time.Sleep(time.Until(p.started.Add(due)))
 	n, err := p.r.Read(b[:min(len(b), step)])
 	p.bytes += int64(n)
+	if p.bytes >= transferSize/12 {
+		p.begun()
+	}
 	if p.bytes >= transferSize/2 {
 		p.half()
 	}

@@ -12,9 +12,9 @@ import (
 func testVerify(t *testing.T, s *stage) {
 	s.balance(t, settings{balance: "roundrobin"})
 
-	cmd := exec.CommandContext(t.Context(), sluice, "verify", "--json", "--ca", s.cluster.CA,
+	cmd := exec.CommandContext(t.Context(), sluice, "verify", "--json", "--ca", s.ca(),
 		"--resolve", block.Balancer().String(), "--console", s.consoleURL(), s.s3URL())
-	if s.cluster.CA == "" {
+	if !s.mode.tls() {
 		cmd = exec.CommandContext(t.Context(), sluice, "verify", "--json", "--console", s.consoleURL(), s.s3URL())
 	}
 	cmd.Env = append(cmd.Environ(), "MINIO_ACCESS_KEY="+s.cluster.User, "MINIO_SECRET_KEY="+s.cluster.Password)
