@@ -14,7 +14,7 @@ func TestCandidates(t *testing.T) {
 		words []string
 		want  string
 	}{
-		{[]string{""}, "run check verify demo status top sessions drain ready maint kill reload completion version help"},
+		{[]string{""}, "run check verify doctor demo status top sessions drain ready maint kill reload completion version help"},
 		{[]string{"ve"}, "verify version"},
 		{[]string{"xyz"}, ""},
 		{[]string{"xyz", ""}, ""},

@@ -39,6 +39,10 @@ var mayImport = map[string]struct{ ours, modules []string }{
 	"cmd/internal/cluster":     {}, // a real MinIO cluster on loopback, as processes
 	"cmd/internal/cluster/run": {ours: []string{"cmd/internal/cluster"}},
 	"cmd/internal/demo":        {ours: []string{"cmd/internal/authority"}}, // the nodes; cmd/sluice puts Sluice in front
+	"cmd/internal/doctor": {
+		ours:    []string{"configs", "pool", "cmd/internal/units"},
+		modules: []string{"golang.org/x/sys"},
+	},
 	"cmd/internal/top": {
 		ours:    []string{"cmd/internal/admin", "cmd/internal/units"},
 		modules: []string{"charm.land/bubbletea/v2"},
@@ -47,7 +51,7 @@ var mayImport = map[string]struct{ ours, modules []string }{
 	"cmd/internal/verify": {modules: []string{"github.com/minio/minio-go/v7"}},
 	"cmd/sluice": {
 		ours: []string{"configs", "sni", "pool", "l4",
-			"cmd/internal/admin", "cmd/internal/demo", "cmd/internal/top", "cmd/internal/units", "cmd/internal/verify"},
+			"cmd/internal/admin", "cmd/internal/demo", "cmd/internal/doctor", "cmd/internal/top", "cmd/internal/units", "cmd/internal/verify"},
 		modules: []string{"github.com/urfave/cli/v2", "github.com/xrash/smetrics",
 			"github.com/schollz/progressbar/v3", "golang.org/x/term", "github.com/coreos/go-systemd/v22"},
 	},

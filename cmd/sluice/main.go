@@ -53,7 +53,7 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 		OnUsageError:          usageErrorOf,
 		ExitErrHandler:        func(*cli.Context, error) {}, // report does this
 		Commands: []*cli.Command{
-			runCommand(), checkCommand(), verifyCommand(), demoCommand(),
+			runCommand(), checkCommand(), verifyCommand(), doctorCommand(), demoCommand(),
 			statusCommand(), topCommand(), sessionsCommand(), drainCommand(), readyCommand(), maintCommand(), killCommand(), reloadCommand(),
 			completionCommand(), versionCommand(), helpCommand(),
 		},

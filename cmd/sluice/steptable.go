@@ -27,13 +27,7 @@ type stepTable struct {
 }
 
 func newStepTable(w io.Writer) *stepTable {
-	t := &stepTable{w: w}
-	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
-			t.width = max(width, 60) // on a narrower one it is untidy
-		}
-	}
-	return t
+	return &stepTable{w: w, width: terminalWidth(w)}
 }
 
 // The columns: name, result, time, detail.
@@ -105,10 +99,13 @@ func (t *stepTable) took(d time.Duration) string {
 }
 
 // fold breaks a text into lines that fit into the last column.
-func (t *stepTable) fold(text string) string {
-	width := max(t.width, 110) - detailAt
-	if t.width > 0 {
-		width = max(t.width-detailAt, 30)
+func (t *stepTable) fold(text string) string { return fold(text, t.width, detailAt) }
+
+// fold breaks a text into lines for a column that begins at indent, on a terminal of that width (0: it is none).
+func fold(text string, terminal, indent int) string {
+	width := max(terminal, 110) - indent
+	if terminal > 0 {
+		width = max(terminal-indent, 30)
 	}
 	var lines []string
 	line := ""
@@ -118,7 +115,17 @@ func (t *stepTable) fold(text string) string {
 		}
 		line = strings.TrimLeft(line+" "+word, " ")
 	}
-	return strings.Join(append(lines, line), "\n"+strings.Repeat(" ", detailAt))
+	return strings.Join(append(lines, line), "\n"+strings.Repeat(" ", indent))
+}
+
+// terminalWidth is that of the terminal that w is, 0 if it is none. On a narrower one than 60 it is untidy.
+func terminalWidth(w io.Writer) int {
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
+			return max(width, 60)
+		}
+	}
+	return 0
 }
 
 // sum is the last word.
