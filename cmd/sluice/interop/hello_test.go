@@ -34,6 +34,8 @@ func helloFor(name string) hello {
 		sniOf(nameOf(0, name)),                     // server_name
 		{16, []byte("\x00\x0c\x02h2\x08http/1.1")}, // ALPN
 		{43, []byte{4, 3, 4, 3, 3}},                // supported_versions: 1.3, 1.2
+		{13, []byte{0, 6, 4, 3, 8, 4, 4, 1}},       // signature_algorithms: ECDSA, RSA-PSS, PKCS1, of SHA-256
+		{51, []byte{0, 0}},                         // key_share: none yet
 	}}
 }
 

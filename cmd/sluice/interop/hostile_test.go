@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -78,7 +79,7 @@ func hostile() []struct{ name, want, sent string } {
 		{"two names", alert50, string(h.with(sniOf(nameOf(0, shop), nameOf(0, "evil.test"))).bytes())},
 		{"the same name twice", alert50, string(h.with(sniOf(nameOf(0, shop), nameOf(0, shop))).bytes())},
 		{"server_name twice", alert50, string(h.with(sniOf(nameOf(0, shop)), sniOf(nameOf(0, "evil.test"))).bytes())},
-		{"another extension twice", alert50, changed(func(h *hello) { h.extensions = append(h.extensions[:4:4], h.extensions[0]) })},
+		{"another extension twice", alert50, changed(func(h *hello) { h.extensions = append(slices.Clip(h.extensions), h.extensions[0]) })},
 		{"a type of name that is not known, then the name", named + " " + alert50, string(h.with(sniOf(nameOf(1, "x"), nameOf(0, shop))).bytes())},
 		{"the list is shorter than it says", alert50, sni("\x00\x20\x00\x00\x0c" + shop)},
 		{"the list is longer than it says", alert50, sni("\x00\x05\x00\x00\x0c" + shop)},

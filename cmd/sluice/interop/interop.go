@@ -1,5 +1,5 @@
 // Package interop tests the built bin/sluice as a black box between programs that others have written, and
-// against hostile ones: HAProxy and nginx on both sides of it, curl, OpenSSL, a kernel with namespaces and
+// against hostile ones: HAProxy and nginx on both sides of it, curl, OpenSSL, testssl.sh, a kernel with namespaces and
 // strace. Its nodes are small ones of its own; MinIO is in cmd/sluice/e2e. There is nothing in it but tests,
 // behind the build tag interop:
 //
