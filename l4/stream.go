@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"syscall"
+	"time"
 )
 
 // A stream is one side of a session whose bytes pass through this process: plain bytes in and out, whether
@@ -24,6 +25,8 @@ type stream struct {
 	got   *buffer
 	n     int
 	err   error
+
+	wrote time.Time // of the writer alone: when it last sent something by TLS
 }
 
 // plainStream is a side without TLS.
@@ -122,11 +125,36 @@ func (s *stream) write(b *buffer, n int) error {
 		return err
 	}
 	s.wire.cork()
-	_, err := s.tls.Write(b[:n])
+	err := s.seal(b[:n])
 	b.giveBack() // before what may take long
 	if e := s.wire.uncork(); e != nil {
 		err = e
 	}
+	s.wrote = time.Now() // not before: what waited for a slow reader is no pause
+	return err
+}
+
+// A record can be read once all of it has come, so a large one at the start of a response costs its reader a round
+// trip or more: after a pause the kernel begins again with a window of ten segments (RFC 5681 section 4.1). There
+// records have the size of a segment. At the start of a connection crypto/tls does the same by itself, but only
+// there.
+const (
+	pause        = time.Second
+	smallRecord  = 1180 // with what TLS adds, under the least MSS that IPv6 guarantees (1,220)
+	smallRecords = 10
+)
+
+// seal writes records.
+func (s *stream) seal(p []byte) error {
+	if time.Since(s.wrote) >= pause {
+		for i := 0; i < smallRecords && len(p) > smallRecord; i++ {
+			if _, err := s.tls.Write(p[:smallRecord]); err != nil {
+				return err
+			}
+			p = p[smallRecord:]
+		}
+	}
+	_, err := s.tls.Write(p)
 	return err
 }
 
