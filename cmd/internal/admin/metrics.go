@@ -26,6 +26,8 @@ var (
 		"path")
 	descRejected = desc("rejected_total", "Connections and sessions that were turned away before they had a node.",
 		"listener", "reason")
+	descHandshakes  = desc("tls_handshakes_total", "TLS handshakes with clients that were completed, where TLS ends here.", "listener")
+	descResumptions = desc("tls_resumptions_total", "TLS handshakes that resumed an earlier session, of those that were completed.", "listener")
 
 	descNodeUp        = desc("node_up", "1 unless the checks say that the node is down; a node that is not checked counts as up.", "pool", "node")
 	descNodeAvailable = desc("node_available", "1 if the node may get new sessions: it is not down, ready, not ejected, and has an address.", "pool", "node")
@@ -78,7 +80,7 @@ type collector struct{ srv *Server }
 // Describe implements [prometheus.Collector].
 func (c *collector) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		descSessionsTotal, descSessions, descPending, descCapacity, descBytes, descRelayBytes, descRejected,
+		descSessionsTotal, descSessions, descPending, descCapacity, descBytes, descRelayBytes, descRejected, descHandshakes, descResumptions,
 		descNodeUp, descNodeAvailable, descNodeBusy, descNodeAdmin, descNodeSessions, descNodeBytes, descEjections,
 		descDials, descChecks, descCheckSeconds, descDialSeconds, descHelloBytes, descPipes, descPipesLimit, descPipesShort,
 		descReloadOK, descReloadTime, descDraining, descDropped, descLeftOut, descExpiry, descBuild,
@@ -150,6 +152,9 @@ var expected = []l4.Ending{
 func (m meter) listener(ln *l4.Listener) {
 	name := ln.Name()
 	m.gauge(descSessions, float64(ln.Sessions()), name)
+	handshakes, resumptions := ln.Handshakes()
+	m.counter(descHandshakes, handshakes, name)
+	m.counter(descResumptions, resumptions, name)
 	for _, why := range l4.Reasons() {
 		m.counter(descRejected, ln.Refused(why), name, why.String())
 	}

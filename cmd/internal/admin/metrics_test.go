@@ -3,9 +3,14 @@ package admin
 import (
 	"bufio"
 	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"net"
+	"net/http/httptest"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -203,5 +208,51 @@ func TestRetiredNodes(t *testing.T) {
 	st := decoded[Status](t, second(f.do("GET", "/api/v1/status")))
 	if len(st.Retired) != 1 || st.Retired[0].Name != node || st.Retired[0].Sessions != 1 {
 		t.Errorf("got retired %+v, want the node and its session", st.Retired)
+	}
+}
+
+// TestHandshakes ends TLS here twice, the second time with the ticket of the first.
+func TestHandshakes(t *testing.T) {
+	web := httptest.NewTLSServer(nil) // for its certificate
+	web.Close()
+	leaf := web.TLS.Certificates[0]
+	key, err := x509.MarshalPKCS8PrivateKey(leaf.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := configs.Certificate{Cert: filepath.Join(t.TempDir(), "edge.pem"), Key: filepath.Join(t.TempDir(), "edge.key")}
+	for name, block := range map[string]*pem.Block{files.Cert: {Type: "CERTIFICATE", Bytes: leaf.Certificate[0]}, files.Key: {Type: "PRIVATE KEY", Bytes: key}} {
+		if err := os.WriteFile(name, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f := newFixture(t, []string{listen(t, echo)}, func(cfg *configs.Config) {
+		edge := configs.DefaultListener()
+		edge.Name, edge.Address, edge.TLS, edge.Pool = "edge", []string{"127.0.0.1:0"}, configs.Terminate, "s3"
+		edge.Certificates = []*configs.Certificate{&files}
+		cfg.Listeners = append(cfg.Listeners, edge)
+	})
+	ours := &tls.Config{ServerName: "example.com", InsecureSkipVerify: true, ClientSessionCache: tls.NewLRUClientSessionCache(1)}
+	for range 2 {
+		c, err := tls.Dial("tcp", f.address("edge"), ours)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.SetDeadline(time.Now().Add(20 * time.Second))
+		c.Write([]byte("hello"))
+		if _, err := c.Read(make([]byte, 5)); err != nil { // the ticket comes before it
+			t.Fatal(err)
+		}
+		c.Close()
+	}
+	until(t, "all bytes are counted", func() bool { return f.series()[`sluice_relay_bytes_total{path="tls"}`] == 20 })
+	got := f.series()
+	for name, want := range map[string]float64{
+		`sluice_tls_handshakes_total{listener="edge"}`: 2, `sluice_tls_resumptions_total{listener="edge"}`: 1,
+		`sluice_tls_handshakes_total{listener="s3"}`: 0,
+	} {
+		if v, ok := got[name]; !ok || v != want {
+			t.Errorf("%s is %v (%t), want %v", name, v, ok, want)
+		}
 	}
 }
