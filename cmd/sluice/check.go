@@ -13,11 +13,15 @@ func checkCommand() *cli.Command {
 		Name:      "check",
 		Usage:     "read a configuration and name every mistake in it",
 		UsageText: "sluice check -c FILE",
-		Description: `The file is read exactly as run and reload read it, and nothing is done. Every problem is one line:
+		Description: `The file is read exactly as run and reload read it, and nothing is started. Every problem is one line:
 
   sluice.toml:12:8: error: listener[0].pool (listener "s3"): what is wrong; what would be right
 
 Warnings are printed too, and are no failure.
+
+Example:
+  sluice check -c /etc/sluice/sluice.toml
+
 Exit codes: 0 the file can be used, 1 it cannot, 2 wrong use.`,
 		Flags: []cli.Flag{configFlag()},
 		Action: func(c *cli.Context) error {
@@ -40,7 +44,7 @@ Exit codes: 0 the file can be used, 1 it cannot, 2 wrong use.`,
 }
 
 func configFlag() cli.Flag {
-	return &cli.StringFlag{Name: "config", Aliases: []string{"c"}, Usage: "the configuration, `FILE`"}
+	return &cli.StringFlag{Name: "config", Aliases: []string{"c"}, Usage: "read the configuration `FILE`"}
 }
 
 // configPath is the file that -c names.

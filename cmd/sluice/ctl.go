@@ -137,7 +137,7 @@ func (g *grid) String() string {
 
 // watchFlag makes a command repeat itself.
 func watchFlag() cli.Flag {
-	return &cli.DurationFlag{Name: "watch", Aliases: []string{"w"}, Usage: "show it again every `DURATION`, until interrupted"}
+	return &cli.DurationFlag{Name: "watch", Aliases: []string{"w"}, Usage: "show it again every `DURATION`, until interrupted", DefaultText: "once"}
 }
 
 // minWatch is how often a command may repeat itself.

@@ -19,7 +19,7 @@ func doctorCommand() *cli.Command {
 		Description: `Of the machine: descriptors, pipes, backlogs, local ports, conntrack, clock, MTU. With -c FILE also the
 configuration, whether its addresses are free (and who has them), its certificates, and its nodes, asked
 directly: do they answer, is one of another version, are clocks right, where do they send browsers
-(MINIO_BROWSER_REDIRECT_URL). A Sluice that runs with FILE is asked nothing; its limits are read of /proc.
+(MINIO_BROWSER_REDIRECT_URL). A Sluice that runs with FILE is asked nothing; its limits are read from /proc.
 
 It changes nothing. Run it on the balancer, as root to see all. MINIO_SERVER_URL shows only in share links:
 open one in the Console.
@@ -30,7 +30,7 @@ Examples:
   sluice doctor -c sluice.toml --json | jq -r '.findings[] | select(.state != "ok") | .fix'
 
 Exit codes: 0 nothing fails, though there may be warnings, 1 something fails, 2 wrong use.`,
-		Flags:  []cli.Flag{configFlag(), flag("json", "the findings as one JSON object")},
+		Flags:  []cli.Flag{configFlag(), flag("json", "print the findings as one JSON object")},
 		Action: runDoctor,
 	}
 }

@@ -40,7 +40,7 @@ Exit codes: 0 done, 1 refused or failed, 2 wrong use.`,
 		Flags: adminFlags(
 			flag("force", "drain it even if the cluster would lose write quorum, or nobody can tell"),
 			flag("wait", "wait until it has no session left"),
-			&cli.DurationFlag{Name: "deadline", Usage: "with --wait: end the sessions that are left after `DURATION`"},
+			&cli.DurationFlag{Name: "deadline", Usage: "with --wait: end the sessions that are left after `DURATION`", DefaultText: "never"},
 			flag("all", "drain the whole balancer, which ends it"),
 			&cli.DurationFlag{Name: "grace", Usage: "with --all: take sessions for `DURATION` more", Value: 5 * time.Second},
 			flag("json", "the answer of the API, as one JSON object"),
@@ -50,19 +50,20 @@ Exit codes: 0 done, 1 refused or failed, 2 wrong use.`,
 }
 
 func readyCommand() *cli.Command {
-	return nodeCommand("ready", "a node gets sessions again", "ready", `It undoes drain and maint, and ends an ejection. The node gets sessions as soon as it is not down.`)
+	return nodeCommand("ready", "let a node get sessions again, after drain or maint", "ready", `It undoes drain and maint, and takes back a node that was left out for a while because its sessions
+failed (ejected). The node gets sessions as soon as its checks do not say that it is down.`)
 }
 
 func maintCommand() *cli.Command {
-	return nodeCommand("maint", "never a session for a node, and no checks", "maint", `Like drain, but the node is not asked first and not checked any more, and gets no session even if there
-is no other node. Sessions that it has go on; drain --wait before it waits for them.`)
+	return nodeCommand("maint", "no new sessions for a node, even in need, and no checks", "maint", `Like drain, but the node is not asked first and not checked any more, and gets no session even if there
+is no other node. Sessions that it has go on. To wait for their end first: sluice drain --wait.`)
 }
 
 // nodeCommand is a command that has one word for a node.
 func nodeCommand(name, usage, word, text string) *cli.Command {
 	return &cli.Command{
 		Name: name, Usage: usage, UsageText: "sluice " + name + " [options] POOL NODE",
-		Description: text + "\n\n" + adminHelp + "\n\nExit codes: 0 done, 1 failed, 2 wrong use.",
+		Description: text + "\n\n" + adminHelp + "\n\nExample:\n  sluice " + name + " s3 10.0.0.2:9000\n\nExit codes: 0 done, 1 failed, 2 wrong use.",
 		Flags:       adminFlags(flag("json", "the answer of the API, as one JSON object")),
 		Action: func(c *cli.Context) error {
 			client, poolName, node, err := nodeAsked(c)

@@ -13,12 +13,15 @@ import (
 func killCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "kill",
-		Usage:     "end sessions",
-		UsageText: "sluice kill SESSION...",
+		Usage:     "end sessions at once, by their ids",
+		UsageText: "sluice kill [options] SESSION...",
 		Description: `Both sides see a reset, so that nobody takes what came so far for the whole. ` + "`sluice sessions`" + ` lists the
 ids of sessions.
 
 ` + adminHelp + `
+
+Example:
+  sluice kill 4711 4712
 
 Exit codes: 0 all of them were ended, 1 one of them was not there, 2 wrong use.`,
 		Flags: adminFlags(flag("json", "the answer, as one JSON object")),

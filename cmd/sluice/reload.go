@@ -18,6 +18,9 @@ problems are printed as ` + "`sluice check`" + ` prints them. SIGHUP does the sa
 
 ` + adminHelp + `
 
+Example:
+  sluice check -c /etc/sluice/sluice.toml && sluice reload
+
 Exit codes: 0 it is in effect, 1 it is not, 2 wrong use.`,
 		Flags: adminFlags(flag("json", "the answer of the API, as one JSON object")),
 		Action: func(c *cli.Context) error {

@@ -32,6 +32,9 @@ Records go where log.output says, to stderr if it says nothing. Signals:
 
 systemd may start it with Type=notify or notify-reload, and watch it with WatchdogSec.
 
+Example:
+  sluice run -c /etc/sluice/sluice.toml
+
 Exit codes: 0 every session was finished, 1 the configuration cannot be used or sessions were
 cut, 2 wrong use.`,
 		Flags: []cli.Flag{configFlag()},

@@ -19,16 +19,20 @@ func sessionsCommand() *cli.Command {
 		&cli.StringFlag{Name: "client", Usage: "only of clients in `NETWORK`: an address, or a CIDR"},
 		&cli.StringFlag{Name: "phase", Usage: "only in `PHASE`: accept, header, hello, dial, relay or linger"},
 		&cli.StringFlag{Name: "search", Usage: "only with `TEXT` in client, server name or node"},
-		&cli.StringFlag{Name: "min-age", Usage: "only those that are `DURATION` old"},
-		&cli.StringFlag{Name: "min-idle", Usage: "only those that have been idle for `DURATION`"},
-		&cli.StringFlag{Name: "sort", Usage: "by `KEY`: id, dur, idle, bytes, bytes_in or bytes_out", Value: "id"},
-		&cli.IntFlag{Name: "limit", Usage: "at most `N`", Value: 100},
+		&cli.StringFlag{Name: "min-age", Usage: "only those that are at least `DURATION` old"},
+		&cli.StringFlag{Name: "min-idle", Usage: "only those that have been idle for at least `DURATION`"},
+		&cli.StringFlag{Name: "sort", Usage: "sort by `KEY`: id, dur, idle, bytes, bytes_in or bytes_out", Value: "id"},
+		&cli.IntFlag{Name: "limit", Usage: "show at most `N`", Value: 100},
 	}
 	return &cli.Command{
 		Name:      "sessions",
-		Usage:     "the sessions that live",
+		Usage:     "list the live sessions",
 		UsageText: "sluice sessions [options]",
-		Description: adminHelp + `
+		Description: `Filters add up: a session is shown if it passes all of them. The phase says how far a session
+is: accept (limits and rules), header (waits for a PROXY header), hello (for the TLS name or handshake),
+dial (for a node), relay (both sides may send), linger (one side has finished).
+
+` + adminHelp + `
 
 Examples:
   sluice sessions --sort bytes --limit 20

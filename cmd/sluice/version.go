@@ -27,7 +27,7 @@ func versionCommand() *cli.Command {
 		Name:      "version",
 		Usage:     "which build this is",
 		UsageText: "sluice version [--json]",
-		Flags:     []cli.Flag{flag("json", "as one JSON object")},
+		Flags:     []cli.Flag{flag("json", "print it as one JSON object")},
 		Action: func(c *cli.Context) error {
 			if err := wantArgs(c, 0, ""); err != nil {
 				return err
