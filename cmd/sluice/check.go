@@ -5,6 +5,7 @@ import (
 
 	"github.com/sluicelb/sluice/cmd/internal/units"
 	"github.com/sluicelb/sluice/configs"
+	"github.com/sluicelb/sluice/l4"
 	"github.com/urfave/cli/v2"
 )
 
@@ -13,11 +14,13 @@ func checkCommand() *cli.Command {
 		Name:      "check",
 		Usage:     "read a configuration and name every mistake in it",
 		UsageText: "sluice check -c FILE",
-		Description: `The file is read exactly as run and reload read it, and nothing is started. Every problem is one line:
+		Description: `The file is read exactly as run and reload read it, with the certificates and
+keys that it names, and nothing is started. Every problem is one line:
 
   sluice.toml:12:8: error: listener[0].pool (listener "s3"): what is wrong; what would be right
 
-Warnings are printed too, and are no failure.
+Warnings are printed too, and are no failure; that a certificate is not on this
+machine is one.
 
 Example:
   sluice check -c /etc/sluice/sluice.toml
@@ -30,6 +33,9 @@ Exit codes: 0 the file can be used, 1 it cannot, 2 wrong use.`,
 				return err
 			}
 			cfg, report := configs.Load(path)
+			if report.Err() == nil {
+				report.Problems = append(report.Problems, l4.CheckFiles(cfg)...)
+			}
 			for _, p := range report.Problems {
 				fmt.Fprintln(c.App.ErrWriter, p)
 			}

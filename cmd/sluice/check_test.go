@@ -62,3 +62,19 @@ func TestCheckWithoutAFile(t *testing.T) {
 		t.Errorf("got exit code %d, stderr %q, want 1, %q", code, stderr, want)
 	}
 }
+
+// The files that a configuration names belong to it. One that is not on this machine may be on another.
+func TestCheckReadsCertificates(t *testing.T) {
+	pair := file(t, "no certificate")
+	text := strings.Replace(minimal, "[[pool]]", "tls = \"terminate\"\n[[listener.certificate]]\ncert = \""+pair+"\"\nkey = \""+pair+"\"\n\n[[pool]]", 1)
+	path := file(t, text)
+	code, stdout, stderr := sluice(t, "check", "-c", path)
+	if want := path + `:8:12: error: listener[0].certificate[0] (listener "s3"): certificate "` + pair; code != exitFailed || stdout != "" || !strings.HasPrefix(stderr, want) {
+		t.Errorf("got exit code %d, stdout %q, stderr %q, want 1, nothing, and %q", code, stdout, stderr, want)
+	}
+	os.Remove(pair)
+	code, stdout, stderr = sluice(t, "check", "-c", path)
+	if want := path + `:8:12: warning: listener[0].certificate[0] (listener "s3"): certificate: stat "` + pair; code != exitOK || stdout == "" || !strings.HasPrefix(stderr, want) {
+		t.Errorf("got exit code %d, stdout %q, stderr %q, want 0, a word, and %q", code, stdout, stderr, want)
+	}
+}
