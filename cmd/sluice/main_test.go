@@ -30,7 +30,7 @@ func TestWrongUse(t *testing.T) {
 		{[]string{"version", "--jsno"}, `sluice: version: no option "--jsno"; did you mean "--json"?`},
 		{[]string{"version", "-json=3x"}, `invalid boolean value "3x" for -json`},
 		{[]string{"version", "now"}, `sluice: version: unexpected argument "now"`},
-		{[]string{"--json", "version"}, `it belongs behind a command: sluice verify|doctor|status|sessions|drain|ready|maint|kill|reload|version --json`},
+		{[]string{"--json", "version"}, `it belongs behind a command: sluice verify|doctor|status|top|sessions|drain|ready|maint|kill|reload|version --json`},
 		{[]string{"run"}, `sluice: run: which configuration? name it with -c FILE`},
 		{[]string{"check"}, `sluice: check: which configuration? name it with -c FILE`},
 		{[]string{"check", "a.toml"}, `did you mean -c "a.toml"?`},

@@ -22,7 +22,8 @@ stdout is not a terminal it prints what sluice status does, once.
 
 NO_COLOR leaves the colours out; nothing is said by colour alone.
 Exit codes: 0 left, 1 there was no Sluice to begin with, 2 wrong use.`,
-		Flags: adminFlags(&cli.DurationFlag{Name: "interval", Usage: "ask every `DURATION`", Value: minWatch * 10}),
+		Flags: adminFlags(&cli.DurationFlag{Name: "interval", Usage: "ask every `DURATION`", Value: minWatch * 10},
+			flag("json", "no screen: the answer of the API, once, as one JSON object")),
 		Action: func(c *cli.Context) error {
 			if err := wantArgs(c, 0, ""); err != nil {
 				return err
@@ -40,6 +41,9 @@ Exit codes: 0 left, 1 there was no Sluice to begin with, 2 wrong use.`,
 			st, err := client.Status(ctx) // once there is a screen, a lost connection is tried again for ever
 			if err != nil {
 				return explained(err)
+			}
+			if c.Bool("json") {
+				return jsonTo(c.App.Writer, st)
 			}
 			if !hasScreen(c.App.Reader, c.App.Writer) {
 				_, err := io.WriteString(c.App.Writer, statusText(&st))

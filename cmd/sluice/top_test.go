@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -197,6 +198,10 @@ func TestTopPlain(t *testing.T) {
 	code, stdout, stderr := sluice(t, "top", "--admin", admin)
 	if code != exitOK || !strings.Contains(stdout, "POOL") || !strings.Contains(stdout, fmt.Sprintf("127.0.1.4:%d", base)) || strings.Contains(stdout, "\x1b") {
 		t.Errorf("code %d, stdout:\n%s\nstderr:\n%s", code, stdout, stderr)
+	}
+	code, stdout, stderr = sluice(t, "top", "--json", "--admin", admin)
+	if code != exitOK || !json.Valid([]byte(stdout)) || !strings.Contains(stdout, `"pools": [`) {
+		t.Errorf("--json: code %d, stdout:\n%s\nstderr:\n%s", code, stdout, stderr)
 	}
 	code, _, stderr = sluice(t, "top", "--admin", "127.0.0.1:1")
 	if code != exitFailed || !strings.Contains(stderr, "is Sluice running") {
