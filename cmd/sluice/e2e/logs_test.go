@@ -54,7 +54,7 @@ func nodeLogs(t *testing.T, dir string) []string {
 
 // notable is the last lines of Sluice's log that are about something else than a session.
 func notable(log string) string {
-	const most = 5
+	const most = 3
 	text, err := os.ReadFile(log)
 	if err != nil {
 		return err.Error()

@@ -8,11 +8,13 @@ import (
 	"io"
 	"os"
 	"strings"
+	"testing"
 )
 
 const (
-	recapLines = 8   // shown again of one test; what it said last, which is why it ended
-	recapAll   = 40  // of all tests together: CI shows the end of what this prints
+	recapSaid  = 8   // how often one test is heard again: what it said last, which is why it ended
+	recapEach  = 4   // lines of what it said each time: the ends of logs can be long
+	recapAll   = 50  // lines of all tests together: CI shows the end of what this prints
 	recapWidth = 300 // bytes of a line
 )
 
@@ -25,8 +27,8 @@ type recap struct {
 	done   chan struct{}
 
 	// Of the goroutine that reads, until done is closed.
-	said   map[string][]string // by test
-	failed []string            // tests, in the order of their verdicts
+	said   map[string][][]string // by test: lines, of each time
+	failed []string              // tests, in the order of their verdicts
 }
 
 // startRecap puts a recap in the place of os.Stdout. The caller finishes it.
@@ -35,11 +37,11 @@ func startRecap() (*recap, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &recap{stdout: os.Stdout, pipe: to, done: make(chan struct{}), said: map[string][]string{}}
+	r := &recap{stdout: os.Stdout, pipe: to, done: make(chan struct{}), said: map[string][][]string{}}
 	os.Stdout = to
 	go func() {
 		defer close(r.done)
-		r.read(from)
+		r.read(from, r.stdout)
 	}()
 	return r, nil
 }
@@ -52,14 +54,14 @@ func (r *recap) finish() {
 	r.repeat(r.stdout)
 }
 
-// read is everything that tests print, line by line: what begins with white space is of the test that was
-// named last.
-func (r *recap) read(from io.Reader) {
+// read passes on everything that tests print, line by line: what begins with white space is of the test that
+// was named last.
+func (r *recap) read(from io.Reader, to io.Writer) {
 	lines := bufio.NewReader(from)
 	test := ""
 	for {
 		line, err := lines.ReadString('\n')
-		fmt.Fprint(r.stdout, line)
+		fmt.Fprint(to, line)
 		if err != nil {
 			return
 		}
@@ -71,8 +73,11 @@ func (r *recap) read(from io.Reader) {
 			if test = words[2]; words[1] == "FAIL:" {
 				r.failed = append(r.failed, test)
 			}
-		case strings.HasPrefix(line, "    ") && len(words) > 0:
-			r.said[test] = append(r.said[test], line)
+		case len(words) > 1 && strings.Contains(words[0], "_test.go:"): // a message begins with its place
+			r.said[test] = append(r.said[test], []string{line})
+		case strings.HasPrefix(line, "    ") && len(r.said[test]) > 0:
+			last := &r.said[test][len(r.said[test])-1]
+			*last = append(*last, line)
 		}
 	}
 }
@@ -81,16 +86,49 @@ func (r *recap) read(from io.Reader) {
 func (r *recap) repeat(to io.Writer) {
 	left := recapAll
 	for _, test := range r.failed {
-		lines := r.said[test]
-		lines = lines[max(0, len(lines)-recapLines):]
-		if len(lines) == 0 || left < len(lines) {
-			continue // failed because a part of it did, or too much failed
+		said := r.said[test]
+		said = said[max(0, len(said)-recapSaid):]
+		if len(said) == 0 { // it failed because a part of it did
+			continue
 		}
-		left -= len(lines)
-		fmt.Fprintf(to, "=== FAILED %s, which said at the end:\n", test)
-		for _, line := range lines {
+		lines := []string{fmt.Sprintf("=== FAILED %s, which said at the end:", test)}
+		for _, once := range said {
+			lines = append(lines, once[:min(len(once), recapEach)]...)
+		}
+		for _, line := range lines[:min(len(lines), left)] {
 			line = strings.TrimRight(line, "\n")
 			fmt.Fprintln(to, line[:min(len(line), recapWidth)])
+			left--
 		}
+	}
+}
+
+func TestRecap(t *testing.T) {
+	r := recap{said: map[string][][]string{}}
+	r.read(strings.NewReader(`=== RUN   TestA
+=== RUN   TestA/x
+    a_test.go:1: one
+        more of one
+        more
+        more
+        too much
+    a_test.go:2: two
+=== RUN   TestA/y
+    a_test.go:3: nobody needs this
+--- FAIL: TestA (1.00s)
+    --- FAIL: TestA/x (0.50s)
+    --- PASS: TestA/y (0.50s)
+`), io.Discard)
+	var got strings.Builder
+	r.repeat(&got)
+	want := `=== FAILED TestA/x, which said at the end:
+    a_test.go:1: one
+        more of one
+        more
+        more
+    a_test.go:2: two
+`
+	if got.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", got.String(), want)
 	}
 }
