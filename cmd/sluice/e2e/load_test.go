@@ -67,6 +67,7 @@ func (s *stage) startLoad(t *testing.T, attempts int) *load {
 	for i := range loadWorkers {
 		tr := s.transport(t)
 		tr.DisableKeepAlives = i%2 == 1
+		tr.DialContext = dialPatient
 		w := &witness{stage: s, transport: tr, nodes: map[string]*cluster.Node{}}
 		client := s.s3Client(t, w, attempts)
 		l.done.Go(func() { l.work(ctx, client, w, name, fmt.Sprintf("object-%d", i)) })
