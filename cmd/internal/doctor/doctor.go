@@ -45,8 +45,8 @@ type Options struct {
 // askTimeout bounds each question to a node.
 const askTimeout = 5 * time.Second
 
-// Examine reads and judges. What could not be read is left out or said; there is no error. It takes up to some ten
-// seconds where nodes do not answer, longer where there are hundreds of these; cancelling ctx ends the questions.
+// Examine reads and judges. What could not be read is left out or said; there is no error. It takes up to
+// some twenty seconds where nodes hang, longer where there are dozens of these; cancelling ctx ends the questions.
 func Examine(ctx context.Context, o Options) []Finding {
 	cfg, root := o.Config, o.Root
 	if cfg == nil {

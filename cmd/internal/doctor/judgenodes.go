@@ -44,8 +44,13 @@ func judgeNode(n *nodeReading) *Finding {
 	fails := func(found, fix string) *Finding { return new(bad("", found, fix)) }
 	doubts := func(found, fix string) *Finding { return new(doubtful("", found, fix)) }
 	switch {
+	case n.setupErr != nil:
+		return fails(units.Text(n.setupErr.Error()), "the files that [pool.tls] names; no session reaches the nodes without them")
 	case n.dialErr != nil:
 		return fails(explain(n.dialErr))
+	case n.helloErr != nil:
+		return fails(fmt.Sprintf("clients that ask for %s get no TLS: %s", n.sni, units.Text(n.helloErr.Error())),
+			fmt.Sprintf("openssl s_client -connect %s -servername %s", n.name, n.sni))
 	case n.asked == "":
 		return nil
 	case n.askErr != nil && n.tls && strings.Contains(n.askErr.Error(), "server gave HTTP response to HTTPS client"),
@@ -64,8 +69,6 @@ func judgeNode(n *nodeReading) *Finding {
 		return doubts(fmt.Sprintf("busy or starting (status %d)", n.status), "mc admin info ALIAS; it gets sessions all the same")
 	case n.status != http.StatusOK:
 		return fails(fmt.Sprintf("status %d for %s at %s: not the S3 port of a MinIO node", n.status, liveQuestion, n.asked), "port in [pool.check]: that of S3; or type = \"tcp\"")
-	case !strings.Contains(strings.ToLower(n.server), "minio"):
-		return doubts(fmt.Sprintf("it says Server: %s, so something stands between, or it is no MinIO", units.OrDash(units.Plain(n.server))), "name the nodes themselves in pool.nodes")
 	}
 	return nil
 }
@@ -101,8 +104,11 @@ func judgeNodeCertificates(nodes []*nodeReading, now time.Time) (all []Finding) 
 		what := fmt.Sprintf("that of node %s (pool %s)", n.name, n.pool)
 		f := judgeDates(subject, what, n.leaf, now, "renew it on the node")
 		if f.State == OK && n.verifyErr != nil {
-			f = bad(subject, fmt.Sprintf("%s is refused: %s", what, units.Text(n.verifyErr.Error())),
-				"[pool.tls]: ca = \"/path/of/ca.pem\" if your own CA signed it, server_name = \"...\" if it is for another name")
+			fix := "[pool.tls]: ca = \"/path/of/ca.pem\" if your own CA signed it, server_name = \"...\" if it is for another name"
+			if n.sni != "" {
+				fix = "a certificate on the node that names " + n.sni
+			}
+			f = bad(subject, fmt.Sprintf("%s is refused: %s", what, units.Text(n.verifyErr.Error())), fix)
 		}
 		if f.State != OK {
 			all = append(all, f)
@@ -147,12 +153,15 @@ func judgeNodeClocks(nodes []*nodeReading) (all []Finding) {
 func judgeVersions(nodes []*nodeReading) []Finding {
 	const subject = "versions"
 	versions, servers := map[string][]string{}, map[string][]string{}
-	asked := map[string]bool{}
+	asked, strangers := map[string]bool{}, 0
 	for _, n := range nodes {
 		if !n.minio || n.status != http.StatusOK || asked[n.asked] {
 			continue
 		}
 		asked[n.asked] = true
+		if name := strings.ToLower(n.server); !strings.Contains(name, "minio") && !strings.Contains(name, "aistor") {
+			strangers++
+		}
 		servers[n.server] = append(servers[n.server], n.name)
 		if n.version != "" {
 			versions[n.version] = append(versions[n.version], n.name)
@@ -162,6 +171,8 @@ func judgeVersions(nodes []*nodeReading) []Finding {
 	switch {
 	case len(asked) == 0:
 		return nil
+	case strangers > 0:
+		return []Finding{doubtful(subject, "not all are MinIO by their header Server, or something stands between: "+listed(servers), "name the nodes themselves in pool.nodes")}
 	case len(versions) > 1:
 		return []Finding{doubtful(subject, "they differ: "+listed(versions), fix)}
 	case len(servers) > 1:

@@ -21,9 +21,12 @@ import (
 // nodeReading is what a node of a pool said. Nothing of it is trusted: it is text from outside.
 type nodeReading struct {
 	pool, name string
+	setupErr   error         // that it could not be asked, for the files of its pool
 	dialErr    error         // that it cannot be reached where sessions go
 	took       time.Duration // to connect
 	path       pathReading
+	sni        string // a name that passthrough listeners send there; "": none
+	helloErr   error  // that clients who ask for it get no TLS
 
 	asked  string // host:port that questions went to: that of the checks; "" if no HTTP is spoken there
 	tls    bool   // they went over TLS
@@ -58,15 +61,16 @@ func askNodes(ctx context.Context, cfg *configs.Config) []*nodeReading {
 	var all []*nodeReading
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, atOnce)
+	names := passthroughNames(cfg)
 	for _, p := range cfg.Pools {
 		trust, err := pool.ReadTLS(&p.TLS)
 		for _, name := range p.Nodes {
-			r := &nodeReading{pool: p.Name, name: name, minio: p.Check.Type == configs.CheckMinIO}
+			r := &nodeReading{pool: p.Name, name: name, minio: p.Check.Type == configs.CheckMinIO, sni: names[p.Name]}
 			all = append(all, r)
 			slots <- struct{}{}
 			wg.Go(func() {
 				defer func() { <-slots }()
-				if r.askErr = err; err == nil {
+				if r.setupErr = err; err == nil {
 					newAsker(p, trust, r).ask(ctx)
 				}
 			})
@@ -74,6 +78,24 @@ func askNodes(ctx context.Context, cfg *configs.Config) []*nodeReading {
 	}
 	wg.Wait()
 	return all
+}
+
+// passthroughNames is for each pool a name by which clients reach its nodes' own TLS. Patterns are none.
+func passthroughNames(cfg *configs.Config) map[string]string {
+	names := map[string]string{}
+	for _, ln := range cfg.Listeners {
+		if ln.TLS != configs.Passthrough {
+			continue
+		}
+		for _, route := range ln.Routes {
+			for _, name := range route.SNI {
+				if names[route.Pool] == "" && !strings.HasPrefix(name, "*") {
+					names[route.Pool] = name
+				}
+			}
+		}
+	}
+	return names
 }
 
 // asker asks one node.
@@ -163,7 +185,7 @@ func (a *asker) ask(ctx context.Context) {
 	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
 		a.skew = skewBetween(date, before, time.Now())
 	}
-	if resp.TLS != nil && len(resp.TLS.PeerCertificates) > 0 {
+	if a.leaf == nil && resp.TLS != nil {
 		a.leaf = resp.TLS.PeerCertificates[0]
 		a.verifyErr = a.verify(resp.TLS.PeerCertificates)
 	}
@@ -191,6 +213,14 @@ func (a *asker) reach(ctx context.Context) {
 	defer conn.Close()
 	if tcp, ok := conn.(*net.TCPConn); ok {
 		a.path = readPath(tcp)
+	}
+	if a.sni == "" {
+		return
+	}
+	client := tls.Client(conn, &tls.Config{InsecureSkipVerify: true, ServerName: a.sni}) // whom clients trust is not known here
+	if a.helloErr = client.HandshakeContext(ctx); a.helloErr == nil {
+		a.leaf = client.ConnectionState().PeerCertificates[0]
+		a.verifyErr = a.leaf.VerifyHostname(a.sni)
 	}
 }
 

@@ -27,6 +27,10 @@ func TestJudgeReach(t *testing.T) {
 		{"only connected to", func(n *nodeReading) { *n = nodeReading{pool: "s3", name: "n1:9000"} }, "ok nodes: pool s3: 1 of 1"},
 		{"refused", func(n *nodeReading) { n.dialErr = fmt.Errorf("dial: %w", syscall.ECONNREFUSED) }, "fail nodes: n1:9000 of pool s3: connection refused...-> systemctl start minio"},
 		{"no route", func(n *nodeReading) { n.dialErr = syscall.EHOSTUNREACH }, "fail nodes:...no route"},
+		{"no file of its CA", func(n *nodeReading) {
+			*n = nodeReading{pool: "s3", name: "n1:9000", setupErr: errors.New("tls.ca: no such file")}
+		}, "fail nodes:...tls.ca: no such file -> the files that [pool.tls] names"},
+		{"no TLS for clients", func(n *nodeReading) { n.sni, n.helloErr = "s3.example", errors.New("EOF") }, "fail nodes:...clients that ask for s3.example get no TLS: EOF -> openssl s_client -connect n1:9000 -servername s3.example"},
 		{"silent", func(n *nodeReading) { n.dialErr = context.DeadlineExceeded }, "fail nodes:...no answer within 5s -> a firewall"},
 		{"unknown name", func(n *nodeReading) { n.dialErr = &net.DNSError{Name: "n1"} }, `its name "n1" is not known -> getent hosts n1`},
 		{"no answer", func(n *nodeReading) { n.askErr = errors.New("EOF\x1b") }, `fail nodes:...no answer at n1:9000: EOF\x1b ->`},
@@ -34,7 +38,6 @@ func TestJudgeReach(t *testing.T) {
 		{"not joined", func(n *nodeReading) { n.notJoined = "offline" }, "fail nodes:...has not joined its cluster (x-minio-server-status: offline)"},
 		{"busy", func(n *nodeReading) { n.status = 503 }, "warn nodes:...busy"},
 		{"another port", func(n *nodeReading) { n.status = 404 }, "fail nodes:...status 404...-> port in [pool.check]"},
-		{"another server", func(n *nodeReading) { n.server = "nginx" }, "warn nodes:...Server: nginx"},
 		{"another server, as configured", func(n *nodeReading) { n.server, n.minio, n.status = "nginx", false, 404 }, "ok nodes"},
 	}
 	for _, tt := range tests {
@@ -74,6 +77,7 @@ func TestJudgeVersions(t *testing.T) {
 	wants(t, judgeVersions([]*nodeReading{node("n1", "A", "MinIO"), node("n2", "B", "MinIO")}), "warn versions: they differ: A (n1), B (n2) ->")
 	wants(t, judgeVersions([]*nodeReading{node("n1", "", "MinIO"), node("n2", "", "AIStor")}), "warn versions:...AIStor (n2), MinIO (n1)")
 	wants(t, judgeVersions([]*nodeReading{node("n1", "", "MinIO")}), "ok versions: not told to strangers...MinIO (n1)")
+	wants(t, judgeVersions([]*nodeReading{node("n1", "A", "MinIO"), node("n2", "", "nginx")}), "warn versions: not all are MinIO...MinIO (n1), nginx (n2) -> name the nodes themselves")
 	if got := findVersion("# HELP x\nminio_software_version_info{server=\"a:9000\",version=\"2025-01-01T00:00:00Z\"} 1\n"); got != "2025-01-01T00:00:00Z" {
 		t.Errorf("findVersion: got %q", got)
 	}
@@ -162,6 +166,24 @@ func TestAskNodes(t *testing.T) {
 	wants(t, judgeRedirects(nodes, cfg), "warn console url:...port 9001 of the name they asked, where no listener is")
 	wants(t, judgeNodeCertificates(nodes, time.Now()), "fail certificate:...is refused: x509: certificate signed by unknown authority")
 	wants(t, judgeNodeClocks(nodes))
+}
+
+// TestAskNodesBehindPassthrough meets the nodes' own TLS, as clients do: httptest's certificate is for example.com.
+func TestAskNodesBehindPassthrough(t *testing.T) {
+	encrypted, plain := httptest.NewTLSServer(stub("A")), httptest.NewServer(stub("A"))
+	defer encrypted.Close()
+	defer plain.Close()
+	ask := func(s *httptest.Server, name string) []*nodeReading {
+		cfg := configs.Default()
+		p := configs.DefaultPool()
+		p.Name, p.Nodes, p.Check.Type = "s3", []string{s.Listener.Addr().String()}, configs.CheckTCP
+		cfg.Pools = []*configs.Pool{p}
+		cfg.Listeners = []*configs.Listener{{TLS: configs.Passthrough, Routes: []*configs.Route{{SNI: []string{"*.example.com", name}, Pool: "s3"}}}}
+		return askNodes(t.Context(), cfg)
+	}
+	wants(t, judgeNodeCertificates(ask(encrypted, "example.com"), time.Now()), "ok certificate: of the nodes'")
+	wants(t, judgeNodeCertificates(ask(encrypted, "s3.example.net"), time.Now()), "fail certificate:...not s3.example.net -> a certificate on the node that names s3.example.net")
+	wants(t, judgeReach(ask(plain, "example.com")), "fail nodes:...clients that ask for example.com get no TLS")
 }
 
 // TestAskNodesWithProxyHeader checks that a node that insists on a PROXY header gets one on each connection.
