@@ -48,7 +48,6 @@ func (l *loop) open(s *loopSession) {
 		}
 		switch s.opening.decide(l.srv, &s.session, sent, l.now) {
 		case goOn:
-			s.greeted = l.now
 			l.reach(s, sent[s.opening.header:])
 			return
 		case refuse:

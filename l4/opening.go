@@ -59,7 +59,7 @@ func (o *opening) decide(srv *Server, s *session, sent []byte, now int64) verdic
 		s.route = s.rules.fallback
 		return goOn
 	}
-	v := o.readHello(s, sent[o.header:])
+	v := o.readHello(s, sent[o.header:], now)
 	if v == readMore && len(sent) >= maxOpening {
 		o.alert = sni.AlertDecodeError
 		s.refuse(CauseBadHello, RefusedHello)
@@ -88,7 +88,7 @@ func (o *opening) readHeader(srv *Server, s *session, sent []byte, now int64) ve
 }
 
 // readHello finds the route that the hello asks for.
-func (o *opening) readHello(s *session, sent []byte) verdict {
+func (o *opening) readHello(s *session, sent []byte, now int64) verdict {
 	hello, err := o.parser.Parse(sent)
 	switch {
 	case errors.Is(err, sni.ErrMore):
@@ -101,6 +101,7 @@ func (o *opening) readHello(s *session, sent []byte) verdict {
 		s.refuse(CauseBadHello, RefusedHello)
 		return refuse
 	}
+	s.greeted = now
 	s.hello = &helloFacts{serverName: hello.ServerName, size: hello.Size, early: hello.EarlyData}
 	s.rules.listener.hellos.add(hello.Size)
 	if hello.ALPN != nil {

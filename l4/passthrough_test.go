@@ -186,6 +186,19 @@ func TestRefusedHellos(t *testing.T) {
 	})
 }
 
+// How long a hello took is told also where it led nowhere.
+func TestRefusedHelloTime(t *testing.T) {
+	engines(t, func(t *testing.T, relay configs.Relay) {
+		srv := serve(t, routed(relay, []string{"nobody.asks.test"}, deadAddr(t), ""))
+		hello := samples(t)[6].bytes
+		const gap = 30 * time.Millisecond
+		ask(t, srv.addr("tls"), gap, hello[:100], hello[100:])
+		if r := srv.wait(1)[0]; r.Cause != CauseNoRoute || r.Hello < gap-10*time.Millisecond || r.Hello > r.Duration {
+			t.Errorf("got %v, hello in %v of %v, want no_route and about %v", r.Cause, r.Hello, r.Duration, gap)
+		}
+	})
+}
+
 func TestHelloTimeout(t *testing.T) {
 	engines(t, func(t *testing.T, relay configs.Relay) {
 		cfg := routed(relay, []string{"*.shop.test"}, deadAddr(t), "")

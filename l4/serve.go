@@ -99,7 +99,6 @@ func (s *copySession) open() (payload []byte, ok bool) {
 		}
 		switch first.decide(s.srv, &s.session, sent, s.srv.clock()) {
 		case goOn:
-			s.greeted = s.srv.clock()
 			return sent[first.header:], true
 		case refuse:
 			s.turnAway(first.alert)
