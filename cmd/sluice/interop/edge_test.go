@@ -3,14 +3,17 @@
 package interop
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -29,14 +32,17 @@ type edge struct {
 	log     *logbook
 }
 
-// preamble is what no story has to say: no admin API, since tests run beside each other, and a log that
-// can be read.
-const preamble = `
+// preamble is what no story has to say: no admin API unless it has one, since tests run beside each other and the API
+// takes a port, and a log that can be read.
+const (
+	noAdmin = `
 [admin]
-listen = ""
+listen = ""`
+	preamble = `
 [log]
 format = "json"
 `
+)
 
 // start runs Sluice with a configuration, in which {key} stands for the value that follows key in pairs, and
 // waits until it is ready. It is killed at the end of the test.
@@ -88,7 +94,11 @@ func launch(t *testing.T, by []string, config string, pairs ...string) *edge {
 // write puts a configuration where Sluice reads it.
 func (e *edge) write(config string, pairs ...string) {
 	e.t.Helper()
-	if err := os.WriteFile(e.config, []byte(preamble+fill(config, pairs...)), 0o644); err != nil {
+	config = preamble + fill(config, pairs...)
+	if !strings.Contains(config, "[admin]") {
+		config = noAdmin + config
+	}
+	if err := os.WriteFile(e.config, []byte(config), 0o644); err != nil {
 		e.t.Fatal(err)
 	}
 }
@@ -180,6 +190,31 @@ func (e *edge) processorTime() time.Duration {
 	fmt.Sscan(fields[11], &user)
 	fmt.Sscan(fields[12], &system)
 	return time.Duration(user+system) * 10 * time.Millisecond
+}
+
+// counters are the metrics of a name that are not 0, by their labels.
+func (e *edge) counters(name string) map[string]float64 {
+	e.t.Helper()
+	var admin []entry
+	until(e.t, "the log says where the admin API is", func() bool {
+		admin = e.log.entries("admin")
+		return len(admin) > 0
+	})
+	r, err := http.Get("http://" + admin[0].text("listen") + "/metrics")
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	defer r.Body.Close()
+	all := map[string]float64{}
+	for s := bufio.NewScanner(r.Body); s.Scan(); {
+		if labels, ok := strings.CutPrefix(s.Text(), name+"{"); ok {
+			labels, value, _ := strings.Cut(labels, "} ")
+			if n, err := strconv.ParseFloat(value, 64); err != nil || n != 0 {
+				all[labels] = n
+			}
+		}
+	}
+	return all
 }
 
 // sessions waits until n sessions have ended, and returns their records.
