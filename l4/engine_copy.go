@@ -72,7 +72,10 @@ func (e *copyEngine) acceptLoop(sk *socket, d *copyDoor) {
 		case err == nil:
 			wait = 0
 			e.begin(sk, conn)
-		case errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, net.ErrClosed):
+		case errors.As(err, &timeout) && timeout.Timeout():
+			e.empty(sk, d)
+			return
+		case errors.Is(err, net.ErrClosed):
 			return
 		case classify(err, clientSide) == CauseResources:
 			wait = min(max(2*wait, minAcceptWait), maxAcceptWait)
@@ -85,6 +88,27 @@ func (e *copyEngine) acceptLoop(sk *socket, d *copyDoor) {
 		}
 	}
 }
+
+// empty takes what is waiting at a door that is being shut. Past its deadline a listener does not accept even what
+// is there, so each connection gets a deadline of its own.
+func (e *copyEngine) empty(sk *socket, d *copyDoor) {
+	for end := time.Now().Add(maxEmptying); time.Now().Before(end); {
+		d.ln.SetDeadline(time.Now().Add(emptyWait))
+		conn, err := d.ln.AcceptTCP()
+		switch {
+		case err == nil:
+			e.begin(sk, conn)
+		case !errors.Is(err, syscall.ECONNABORTED):
+			return
+		}
+	}
+}
+
+// A door is empty when nobody has come for emptyWait. While clients keep coming, it is shut all the same.
+const (
+	emptyWait   = 5 * time.Millisecond
+	maxEmptying = time.Second
+)
 
 // begin makes a session of a connection, or closes it.
 func (e *copyEngine) begin(sk *socket, conn *net.TCPConn) {
