@@ -28,9 +28,9 @@ const (
 )
 
 // testCertificates replaces the certificate of the S3 name, over and over and in each way in which people and
-// programs do it, under a load of minio-go and mc that does not try again, and while slow transfers go on. New
-// connections see the new one; no request and no transfer fails. Files that do not belong together change
-// nothing.
+// programs do it: under a load of minio-go, which does not try again, and of mc, and first of all while slow
+// transfers go on. New connections see the new one; no request and no transfer fails. Files that do not belong
+// together change nothing.
 func testCertificates(t *testing.T, s *stage) {
 	b := s.balance(t, settings{balance: "leastconn"})
 	client := s.s3Client(t, s.transport(t), 0)
@@ -66,7 +66,10 @@ func testCertificates(t *testing.T, s *stage) {
 				}
 				time.Sleep(100 * time.Millisecond)
 			}
-			swaps++
+			if swaps++; swaps == 1 {
+				up.running(t)
+				down.running(t)
+			}
 		}
 	}
 	up.wait(t)
@@ -84,6 +87,9 @@ func testCertificates(t *testing.T, s *stage) {
 
 	outcomes := l.end()
 	runs := mc.end()
+	if len(outcomes) == 0 || runs == 0 {
+		t.Errorf("%d requests and %d runs of mc: there was no load", len(outcomes), runs)
+	}
 	for _, o := range outcomes {
 		if o.err != nil && !o.isMinIOs() {
 			t.Errorf("failed: %s", o)
