@@ -13,6 +13,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/sluicelb/sluice/cmd/internal/cluster"
 )
@@ -120,7 +121,13 @@ func TestHeadersOfStrangers(t *testing.T) {
 					c.CloseWrite()
 					io.ReadAll(c)
 					c.Close()
-					got, want := <-tapes, addrPort(c.LocalAddr().String())
+					var got []byte
+					select {
+					case got = <-tapes:
+					case <-time.After(patience):
+						t.Fatalf("%s: nothing reached the node", s.Name)
+					}
+					want := addrPort(c.LocalAddr().String())
 					if proxy != "off" {
 						h, err := readHeader(got)
 						if err != nil || h.local || h.src != want || h.tlv(tlvAuthority) != "" || h.tlv(tlvSSL) != "" {
