@@ -110,7 +110,7 @@ func (l *loop) run() {
 	defer l.close()
 	for !l.stopped {
 		asleep := l.srv.clock()
-		n := l.wait()
+		n := l.wait(asleep)
 		l.now = l.srv.clock()
 		l.share.waited += l.now - asleep
 		l.turns++
@@ -247,6 +247,7 @@ func (l *loop) close() {
 	}
 	l.flushRecords()
 	l.parked.close()
+	sysClose(l.ep)
 	sysClose(l.wake)
 }
 

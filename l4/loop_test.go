@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -186,6 +187,64 @@ func TestIdleUsesNoProcessor(t *testing.T) {
 	if n := threadSwitches(t) - before; n > 50 {
 		t.Errorf("%d context switches in an idle second", n)
 	}
+}
+
+// What happens to the reactor's sockets wakes its loops and no other thread: the runtime's poller watches
+// neither a listening socket nor a loop's own epoll set, only the one around it.
+func TestNobodyElseIsWoken(t *testing.T) {
+	srv := serve(t, plain(configs.RelayAuto, startNode(t, echo)))
+	dial(t, srv.addr("s3"))
+	r := srv.reactor.(*reactor)
+	around := map[string]bool{}
+	loops := map[string]bool{}
+	for _, l := range r.loops {
+		loops[strconv.Itoa(int(l.ep))] = true
+		around[strconv.Itoa(int(l.parked.file.Fd()))] = true
+	}
+	listening := map[string]bool{}
+	srv.mu.Lock()
+	for _, sk := range srv.sockets {
+		listening[strconv.Itoa(int(sk.fd))] = true
+	}
+	srv.mu.Unlock()
+	if len(listening) == 0 {
+		t.Fatal("no listening socket")
+	}
+	seen := 0
+	for set, members := range epollSets(t) {
+		for _, fd := range members {
+			switch {
+			case listening[fd] && !loops[set]:
+				t.Errorf("epoll set %s watches listening socket %s", set, fd)
+			case loops[fd] && !around[set]:
+				t.Errorf("epoll set %s watches the loop's set %s", set, fd)
+			case listening[fd], loops[fd]:
+				seen++
+			}
+		}
+	}
+	if seen < 1+len(loops) {
+		t.Errorf("%d of the sockets and sets were found in any set: nothing was shown", seen)
+	}
+}
+
+// epollSets lists the epoll sets of this process and what is in each, all by descriptor.
+func epollSets(t *testing.T) map[string][]string {
+	t.Helper()
+	files, err := os.ReadDir("/proc/self/fdinfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sets := map[string][]string{}
+	for _, f := range files {
+		text, _ := os.ReadFile("/proc/self/fdinfo/" + f.Name())
+		for line := range strings.Lines(string(text)) {
+			if rest, ok := strings.CutPrefix(line, "tfd:"); ok {
+				sets[f.Name()] = append(sets[f.Name()], strings.Fields(rest)[0])
+			}
+		}
+	}
+	return sets
 }
 
 // threadSwitches counts the times any thread of this process was put to sleep.

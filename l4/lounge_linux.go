@@ -117,4 +117,5 @@ func (l *lounge) close() {
 	l.mu.Unlock()
 	l.wait.close()
 	l.done.Wait()
+	sysClose(l.ep)
 }

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/sluicelb/sluice/configs"
 )
 
@@ -39,23 +41,38 @@ func bind(address string, t *configs.Timeouts) (*socket, error) {
 	if err != nil {
 		return nil, explainBind(address, err)
 	}
-	// The listener's descriptor sits in the runtime's poller, which would wake up for every
-	// connection that the reactor accepts. A duplicate of it does not.
 	defer ln.Close()
-	file, err := ln.(*net.TCPListener).File()
+	file, err := unwatched(ln.(*net.TCPListener))
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", address, err)
 	}
-	sk := &socket{address: address, bound: ln.Addr(), file: file}
-	raw, err := file.SyscallConn()
-	if err == nil {
-		raw.Control(func(fd uintptr) { sk.fd = int32(fd); err = syscall.SetNonblock(int(fd), true) })
-	}
+	return &socket{address: address, bound: ln.Addr(), file: file, fd: int32(file.Fd())}, nil
+}
+
+// unwatched returns a duplicate of a listener's descriptor that is not in the runtime's network poller, which would
+// wake a thread for every connection that the reactor accepts.
+func unwatched(ln *net.TCPListener) (*os.File, error) {
+	raw, err := ln.SyscallConn()
 	if err != nil {
+		return nil, err
+	}
+	var file *os.File
+	ctlErr := raw.Control(func(fd uintptr) {
+		var dup int
+		if dup, err = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0); err != nil {
+			err = os.NewSyscallError("fcntl", err)
+			return
+		}
+		// NewFile takes what does not block into the poller. The flag is that of both descriptors, and of no matter
+		// to the listener: nobody has accepted from it, and it is closed.
+		unix.SetNonblock(dup, false)
+		file = os.NewFile(uintptr(dup), "listener")
+		err = os.NewSyscallError("fcntl", unix.SetNonblock(dup, true))
+	})
+	if err = errors.Join(ctlErr, err); err != nil && file != nil {
 		file.Close()
-		return nil, fmt.Errorf("listen on %s: %w", address, err)
 	}
-	return sk, nil
+	return file, err
 }
 
 // network is the family to bind to: "" means both, and [::] means what it says, IPv6 and no more.

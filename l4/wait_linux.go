@@ -8,35 +8,30 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// wait is where a loop sleeps: until something happens or comes due.
-func (l *loop) wait() int {
+// hot is how long a loop waits in the kernel by itself before it leaves the waiting to the runtime. In the kernel it
+// wakes up soonest and for the least, but it keeps a P, and the runtime's monitor interrupts it every 10 ms.
+const hot = 10 * time.Millisecond
+
+// wait is where a loop sleeps: until something happens or comes due. now is what the clock says.
+func (l *loop) wait(now int64) int {
 	ms := l.patience()
 	if ms == 0 {
 		return sysEpollWait(l.ep, l.events[:], 0)
 	}
-	if waitMode != "park" {
-		hot := waitHot
+	by := now + int64(hot)
+	for left := hot.Milliseconds(); left > 0; left = millis(by - l.srv.clock()) { // a signal may end it early
 		if ms >= 0 {
-			hot = min(hot, ms)
+			left = min(left, int64(ms))
 		}
-		for range waitSpins {
-			if n := sysEpollWait(l.ep, l.events[:], hot); n > 0 {
-				return n
-			}
-			if at, ok := l.wheel.next(); ok && millis(l.srv.clock()) >= at {
-				return 0
-			}
+		if n := sysEpollWait(l.ep, l.events[:], int(left)); n > 0 {
+			return n
 		}
-		if waitMode == "raw" {
+		if ms = l.patience(); ms == 0 {
 			return 0
 		}
 	}
 	return l.parked.wait(l.events[:], ms)
 }
-
-var waitMode = os.Getenv("SLUICE_WAIT")
-var waitHot = 5
-var waitSpins = 2
 
 // patience is how long the loop may sleep, in milliseconds; below 0: for ever.
 func (l *loop) patience() int {
@@ -60,39 +55,62 @@ func (l *loop) patience() int {
 	return int(ms)
 }
 
-// parking lets a loop's goroutine sleep in the runtime's network poller, like any other: an epoll set
-// is itself a descriptor that becomes readable. It costs nothing while it lasts, but each sleep and each
-// wake-up pass through the scheduler.
+// parking lets a loop's goroutine sleep in the runtime's network poller, like any other. It costs nothing while it
+// lasts, but each sleep and each wake-up pass through the scheduler.
+//
+// What the poller watches is a second epoll set with nothing in it but the loop's, which is armed for one wake-up
+// at a time: if the poller had the loop's set itself, whatever happens in the loop would wake a thread of the
+// runtime as well, also while the loop waits by itself.
 type parking struct {
-	file *os.File
+	ep   int32    // the loop's set, which is not the parking's own
+	file *os.File // the set around it
 	conn syscall.RawConn
 }
 
 func newParking(ep int32) (*parking, error) {
-	if err := unix.SetNonblock(int(ep), true); err != nil {
+	around, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("epoll_create1", err)
+	}
+	if err := unix.SetNonblock(around, true); err != nil {
+		unix.Close(around)
 		return nil, os.NewSyscallError("fcntl", err)
 	}
-	file := os.NewFile(uintptr(ep), "epoll")
-	conn, err := file.SyscallConn()
+	p := &parking{ep: ep, file: os.NewFile(uintptr(around), "epoll")}
+	p.conn, err = p.file.SyscallConn()
+	if err == nil {
+		if e := sysEpollCtl(int32(around), unix.EPOLL_CTL_ADD, ep, 0, 0); e != 0 {
+			err = os.NewSyscallError("epoll_ctl", e)
+		}
+	}
 	if err != nil {
+		p.file.Close()
 		return nil, err
 	}
-	return &parking{file: file, conn: conn}, nil
+	return p, nil
 }
 
-// wait sleeps until the epoll set has events, or for ms milliseconds; below 0: for ever.
-func (p *parking) wait(events []epollEvent, ms int) (n int) {
+// wait sleeps until the loop's set has events, or for ms milliseconds; below 0: for ever.
+func (p *parking) wait(events []epollEvent, ms int) int {
 	var until time.Time
 	if ms >= 0 {
 		until = time.Now().Add(time.Duration(ms) * time.Millisecond)
 	}
 	p.file.SetReadDeadline(until)
-	p.conn.Read(func(fd uintptr) bool {
-		n = sysEpollWait(int32(fd), events, 0)
-		return n > 0
+	armed := false
+	err := p.conn.Read(func(fd uintptr) bool {
+		if !armed {
+			armed = true
+			sysEpollCtl(int32(fd), unix.EPOLL_CTL_MOD, p.ep, unix.EPOLLIN|unix.EPOLLONESHOT, 0)
+		}
+		var one [1]epollEvent
+		return sysEpollWait(int32(fd), one[:], 0) > 0 // which disarms it
 	})
-	return n
+	if err != nil {
+		p.conn.Control(func(fd uintptr) { sysEpollCtl(int32(fd), unix.EPOLL_CTL_MOD, p.ep, 0, 0) })
+	}
+	return sysEpollWait(p.ep, events, 0)
 }
 
-// close closes the epoll set.
+// close ends the parking, and whoever waits goes on with nothing.
 func (p *parking) close() { p.file.Close() }
