@@ -97,6 +97,7 @@ type options struct {
 	base      string
 	own       bool
 	others    float64
+	stolen    float64
 	report    bool
 	list      bool
 	args      []string
@@ -116,6 +117,7 @@ func parseOptions(args []string, stdout io.Writer) (options, error) {
 	f.StringVar(&o.base, "base", "sluice", "the `peer` whose ratio to the others is shown")
 	f.BoolVar(&o.own, "own", false, "count the processor time of the benchmark's own processes instead of the machine's: for a machine that others use")
 	f.Float64Var(&o.others, "others", 5, "measure again when others took more than so many `percent` of the machine meanwhile")
+	f.Float64Var(&o.stolen, "stolen", 5, "the same when the hypervisor took so many `percent` of it")
 	f.BoolVar(&o.report, "report", false, "measure nothing: make RESULTS.md and plots again from what is in -out")
 	f.BoolVar(&o.list, "list", false, "list scenarios and peers, and stop")
 	f.Usage = func() {

@@ -110,7 +110,7 @@ func measureScenario(ctx context.Context, c *clock, s scenario, who []peer, o op
 	return samples, nil
 }
 
-// measureQuietly measures, and does so again if others used the machine meanwhile: what was measured is thrown away then, also if
+// measureQuietly measures, and does so again if others used the machine meanwhile, or its hypervisor took it away: what was measured is thrown away then, also if
 // a rate was not kept. On a machine that never is quiet the last attempt counts, unless its rate was not kept. A session that failed is an
 // error at once.
 func measureQuietly(ctx context.Context, spec bedSpec, s scenario, o options, w io.Writer) (sample, error) {
@@ -125,11 +125,11 @@ func measureQuietly(ctx context.Context, spec bedSpec, s scenario, o options, w 
 		if isSlow {
 			used = slow.spent
 		}
-		noisy := !o.own && used.Wall > 0 && 100*used.others() > o.others
+		noisy := !o.own && used.Wall > 0 && (100*used.others() > o.others || 100*used.share(used.Steal) > o.stolen)
 		if err != nil && !isSlow || !noisy && !(isSlow && o.own) || try == attempts || ctx.Err() != nil {
 			return got, err
 		}
-		fmt.Fprintf(w, "  again: others took %.0f %% of the machine\n", 100*used.others())
+		fmt.Fprintf(w, "  again: others took %.0f %% of the machine, the hypervisor %.0f %%\n", 100*used.others(), 100*used.share(used.Steal))
 		time.Sleep(time.Second)
 	}
 }
