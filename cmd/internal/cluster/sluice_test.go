@@ -69,7 +69,7 @@ func TestStartSluice(t *testing.T) {
 	if want := "not ready\nready run -c " + config + "\n"; out.String() != want {
 		t.Errorf("got output %q, want %q", out.String(), want)
 	}
-	t.Chdir(filepath.Dir(script("echo ready")))
+	t.Chdir(filepath.Dir(script("echo ready; exec sleep 1000")))
 	if _, err := StartSluice(t.Context(), l, "./sluice", config, io.Discard, io.Discard); err != nil {
 		t.Errorf("a relative path: %v", err)
 	}
