@@ -110,7 +110,7 @@ func (w *wire) Write(p []byte) (int, error) {
 		return w.tcp.Write(p)
 	}
 	if w.held+len(p) > bufferSize {
-		if err := w.flushLocked(); err != nil {
+		if err := w.flushLocked(writeAll); err != nil {
 			return 0, err
 		}
 	}
@@ -132,34 +132,30 @@ func (w *wire) cork() {
 }
 
 // uncork sends what was held back.
-func (w *wire) uncork() error {
+func (w *wire) uncork() error { return w.release(writeAll) }
+
+// uncorkLast is uncork where the end of the connection follows at once, and may go out with it.
+func (w *wire) uncorkLast() error { return w.release(writeMore) }
+
+func (w *wire) release(write func(*net.TCPConn, []byte) error) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.corked = false
-	return w.flushLocked()
+	return w.flushLocked(write)
 }
 
-func (w *wire) flushLocked() error {
+func (w *wire) flushLocked(write func(*net.TCPConn, []byte) error) error {
 	if w.out == nil {
 		return nil
 	}
-	_, err := w.tcp.Write(w.out[:w.held])
+	err := write(w.tcp, w.out[:w.held])
 	w.out.giveBack()
 	w.out, w.held = nil, 0
 	return err
 }
 
-// uncorkLast is uncork where the end of the connection follows at once, and may go out with it.
-func (w *wire) uncorkLast() error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.corked = false
-	if w.out == nil {
-		return nil
-	}
-	err := writeMore(w.tcp, w.out[:w.held])
-	w.out.giveBack()
-	w.out, w.held = nil, 0
+func writeAll(c *net.TCPConn, b []byte) error {
+	_, err := c.Write(b)
 	return err
 }
 
