@@ -14,27 +14,28 @@ const hot = 10 * time.Millisecond
 
 // wait is where a loop sleeps: until something happens or comes due. now is what the clock says.
 func (l *loop) wait(now int64) int {
-	ms := l.patience()
+	ms := l.patience(now)
 	if ms == 0 {
 		return sysEpollWait(l.ep, l.events[:], 0)
 	}
-	by := now + int64(hot)
-	for left := hot.Milliseconds(); left > 0; left = millis(by - l.srv.clock()) { // a signal may end it early
+	for by := now + int64(hot); now < by; { // a signal may end a wait early
+		left := int(millis(by-now)) + 1
 		if ms >= 0 {
-			left = min(left, int64(ms))
+			left = min(left, ms)
 		}
-		if n := sysEpollWait(l.ep, l.events[:], int(left)); n > 0 {
+		if n := sysEpollWait(l.ep, l.events[:], left); n > 0 {
 			return n
 		}
-		if ms = l.patience(); ms == 0 {
+		now = l.srv.clock()
+		if ms = l.patience(now); ms == 0 {
 			return 0
 		}
 	}
 	return l.parked.wait(l.events[:], ms)
 }
 
-// patience is how long the loop may sleep, in milliseconds; below 0: for ever.
-func (l *loop) patience() int {
+// patience is how long the loop may sleep from now on, in milliseconds; below 0: for ever.
+func (l *loop) patience(now int64) int {
 	if len(l.ready) > 0 {
 		return 0
 	}
@@ -47,7 +48,7 @@ func (l *loop) patience() int {
 	}
 	ms := int64(-1)
 	if ok {
-		ms = max(0, at-millis(l.srv.clock()))
+		ms = max(0, at-millis(now))
 	}
 	if l.share.helping && l.number > 0 && (ms < 0 || ms > shareWindow.Milliseconds()) {
 		ms = shareWindow.Milliseconds() // to see whether it is still needed
@@ -55,14 +56,14 @@ func (l *loop) patience() int {
 	return int(ms)
 }
 
-// parking lets a loop's goroutine sleep in the runtime's network poller, like any other. It costs nothing while it
-// lasts, but each sleep and each wake-up pass through the scheduler.
+// parking lets a goroutine sleep in the runtime's network poller until an epoll set has events. It costs nothing while
+// it lasts, but each sleep and each wake-up pass through the scheduler.
 //
-// What the poller watches is a second epoll set with nothing in it but the loop's, which is armed for one wake-up
-// at a time: if the poller had the loop's set itself, whatever happens in the loop would wake a thread of the
-// runtime as well, also while the loop waits by itself.
+// What the poller watches is a second set with nothing in it but the first, which is armed for one wake-up at a
+// time: if the poller had the first itself, all that happens in it would wake a thread of the runtime, also while
+// a loop waits by itself.
 type parking struct {
-	ep   int32    // the loop's set, which is not the parking's own
+	ep   int32    // the set that is waited for, which is not the parking's own
 	file *os.File // the set around it
 	conn syscall.RawConn
 }
@@ -90,7 +91,7 @@ func newParking(ep int32) (*parking, error) {
 	return p, nil
 }
 
-// wait sleeps until the loop's set has events, or for ms milliseconds; below 0: for ever.
+// wait sleeps until the set has events, or for ms milliseconds; below 0: for ever.
 func (p *parking) wait(events []epollEvent, ms int) int {
 	var until time.Time
 	if ms >= 0 {
