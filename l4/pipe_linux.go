@@ -9,15 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pipeSize is what bulk goes through. Measured: 64 KiB pipes double the CPU per byte, 256 KiB cost
-// 40 % more, and beyond 1 MiB (the limit of fs.pipe-max-size for everybody) nothing is won.
-const pipeSize = 1 << 20
-
-// maxPipes bounds the pool of a process that has no limit of its own. A pipe is held only while bytes
-// are in it, so this is how many sessions with a slow reader may keep a full one at a time: 256 MiB.
-// The others copy.
-const maxPipes = 256
-
 // A pipe is the kernel buffer that splice(2) needs between two sockets.
 type pipe struct {
 	r, w int32
@@ -34,7 +25,7 @@ type pipePool struct {
 	mu    sync.Mutex // guards the fields below
 	free  []*pipe
 	open  int // free and lent
-	short int // of these, with less than pipeSize: the kernel's limit for users without privilege is met
+	short int // of these, with less than PipeSize: the kernel's limit for users without privilege is met
 }
 
 // get lends a pipe, or returns nil if the bound is reached or the kernel has none to give; then the
@@ -55,7 +46,7 @@ func (p *pipePool) get() *pipe {
 		return nil
 	}
 	p.open++
-	if made.size < pipeSize {
+	if made.size < PipeSize {
 		p.short++
 	}
 	return made
@@ -88,7 +79,7 @@ func (p *pipePool) drop(b *pipe) {
 	sysClose(b.r)
 	sysClose(b.w)
 	p.open--
-	if b.size < pipeSize {
+	if b.size < PipeSize {
 		p.short--
 	}
 }
@@ -105,7 +96,7 @@ func newPipe() *pipe {
 		return nil
 	}
 	// A refusal leaves the pipe smaller, which works: what counts is what the kernel says it is.
-	unix.FcntlInt(uintptr(fds[1]), unix.F_SETPIPE_SZ, pipeSize)
+	unix.FcntlInt(uintptr(fds[1]), unix.F_SETPIPE_SZ, PipeSize)
 	size, err := unix.FcntlInt(uintptr(fds[1]), unix.F_GETPIPE_SZ, 0)
 	if err != nil {
 		unix.Close(fds[0])
@@ -115,22 +106,22 @@ func newPipe() *pipe {
 	return &pipe{r: int32(fds[0]), w: int32(fds[1]), size: size}
 }
 
-// pipeLimit is how many pipes of pipeSize this process gets from the kernel, at most maxPipes. Without
+// pipeLimit is how many pipes of PipeSize this process gets from the kernel, at most MaxPipes. Without
 // CAP_SYS_RESOURCE or CAP_SYS_ADMIN a user's pipes beyond fs.pipe-user-pages-soft shrink to two pages
 // (pipe(7)); a quarter of that is left to the user's other processes.
 func pipeLimit() int {
 	if capable(unix.CAP_SYS_RESOURCE) || capable(unix.CAP_SYS_ADMIN) {
-		return maxPipes
+		return MaxPipes
 	}
 	text, err := os.ReadFile("/proc/sys/fs/pipe-user-pages-soft")
 	if err != nil {
-		return maxPipes
+		return MaxPipes
 	}
 	pages, err := strconv.Atoi(strings.TrimSpace(string(text)))
 	if err != nil || pages == 0 { // 0: no limit
-		return maxPipes
+		return MaxPipes
 	}
-	return min(maxPipes, pages*os.Getpagesize()/pipeSize*3/4)
+	return min(MaxPipes, pages*os.Getpagesize()/PipeSize*3/4)
 }
 
 // capable reports whether the process has a capability in effect, capabilities(7).

@@ -143,7 +143,7 @@ func (s *Server) Apply(cfg *configs.Config) error {
 		return err
 	}
 	next.Commit()
-	s.capacity.Store(sessionCapacity(cfg.Limits.Sessions))
+	s.capacity.Store(capacity(cfg.Limits.Sessions))
 	s.carryOut(plan)
 	return nil
 }

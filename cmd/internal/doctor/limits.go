@@ -7,24 +7,15 @@ import (
 
 	"github.com/sluicelb/sluice/cmd/internal/units"
 	"github.com/sluicelb/sluice/configs"
+	"github.com/sluicelb/sluice/l4"
 )
 
-// What one Sluice needs beside its sessions, and for each. l4 says the same where it counts.
-const (
-	reservedFiles = 64 + 2*256 // listeners, checks, logs, pipes
-	filesEach     = 2          // descriptors of a session: client and node
-	pipes         = 256        // of the reactor
-	pipeBytes     = 1 << 20
-	fewSessions   = 10_000 // fewer than this are no choice but a limit that nobody thought of
-)
+// fewSessions: fewer than this are no choice but a limit that nobody thought of.
+const fewSessions = 10_000
 
 // capacity is how many sessions may be open at once.
 func capacity(m *machine, cfg *configs.Config) int64 {
-	if cfg.Limits.Sessions > 0 {
-		return int64(cfg.Limits.Sessions)
-	}
-	files := int64(min(m.files, 1<<40))
-	return max(16, (files-min(reservedFiles, files/4))/filesEach)
+	return l4.Capacity(cfg.Limits.Sessions, m.files)
 }
 
 // whose says of which process the limits are.
@@ -45,7 +36,7 @@ func judgeFiles(m *machine, cfg *configs.Config) []Finding {
 	if sessions == 0 {
 		sessions = fewSessions
 	}
-	need := uint64(sessions)*filesEach + reservedFiles
+	need := uint64(sessions)*l4.FilesPerSession + l4.ReservedFiles
 	fix := fmt.Sprintf("LimitNOFILE=%d under [Service] (systemctl edit sluice), then systemctl restart sluice", need)
 	if open, ok := m.sysctls["fs.nr_open"]; ok && need > uint64(open) {
 		fix = fmt.Sprintf("sysctl -w fs.nr_open=%d; then %s", need, fix)
@@ -73,21 +64,21 @@ func judgePipes(m *machine, cfg *configs.Config) []Finding {
 		return []Finding{good(subject, fmt.Sprintf("no limit: CAP_SYS_RESOURCE or CAP_SYS_ADMIN is in effect (%s)", m.whose()))}
 	}
 	page := int64(os.Getpagesize())
-	wanted := int64(pipes)
+	wanted := int64(l4.MaxPipes)
 	if cfg.Limits.Pipes > 0 {
 		wanted = int64(cfg.Limits.Pipes)
 	}
 	var all []Finding
 	for _, name := range []string{"fs.pipe-user-pages-soft", "fs.pipe-user-pages-hard"} {
 		pages := m.sysctls[name]
-		if have := pages * page / pipeBytes * 3 / 4; pages > 0 && have < wanted { // 0: no limit; a quarter is for others
+		if have := pages * page / l4.PipeSize * 3 / 4; pages > 0 && have < wanted { // 0: no limit; a quarter is for others
 			all = append(all, doubtful(subject, fmt.Sprintf("%s=%d: %d pipes of 1 MiB without privilege, %d are wanted; the rest of the bulk data costs more processor time",
 				name, pages, have, wanted), fmt.Sprintf("sysctl -w %s=0, or AmbientCapabilities=CAP_SYS_RESOURCE under [Service]", name)))
 		}
 	}
-	if size, ok := m.sysctls["fs.pipe-max-size"]; ok && size < pipeBytes {
+	if size, ok := m.sysctls["fs.pipe-max-size"]; ok && size < l4.PipeSize {
 		all = append(all, doubtful(subject, fmt.Sprintf("fs.pipe-max-size=%d: less than the 1 MiB that moves bulk data well", size),
-			fmt.Sprintf("sysctl -w fs.pipe-max-size=%d", pipeBytes)))
+			fmt.Sprintf("sysctl -w fs.pipe-max-size=%d", l4.PipeSize)))
 	}
 	if all == nil {
 		all = append(all, good(subject, fmt.Sprintf("fs.pipe-user-pages-soft=%d: enough for %d pipes of 1 MiB", soft, wanted)))

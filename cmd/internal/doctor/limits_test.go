@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/fstest"
 	"time"
+
+	"github.com/sluicelb/sluice/l4"
 )
 
 func TestJudgeFiles(t *testing.T) {
@@ -32,7 +34,7 @@ func TestJudgeFiles(t *testing.T) {
 }
 
 func TestJudgePipes(t *testing.T) {
-	enough := int64(pipes * pipeBytes / os.Getpagesize() * 4 / 3 * 2)
+	enough := int64(l4.MaxPipes * l4.PipeSize / os.Getpagesize() * 4 / 3 * 2)
 	tests := []struct {
 		name string
 		m    machine
