@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/sluicelb/sluice/cmd/internal/need"
 )
 
 func TestCandidates(t *testing.T) {
@@ -59,9 +61,7 @@ func TestCompletionScripts(t *testing.T) {
 	}
 	for shell, args := range ask {
 		t.Run(shell, func(t *testing.T) {
-			if _, err := exec.LookPath(shell); err != nil {
-				t.Skipf("no %s here: %v", shell, err)
-			}
+			need.Program(t, shell)
 			for words, want := range map[string]string{
 				"ve": "verify version", "verify --c": "--ca --console", "completion b": "bash", "xyz --": "",
 			} {

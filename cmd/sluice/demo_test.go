@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/sluicelb/sluice/cmd/internal/need"
 )
 
 func TestDemoConfig(t *testing.T) {
@@ -74,9 +76,7 @@ func requireLoopback(t *testing.T) {
 func TestDemo(t *testing.T) {
 	t.Parallel()
 	for _, tool := range []string{"bash", "curl"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("the lines are for a shell and curl: %v", err)
-		}
+		need.Program(t, tool) // the lines are for a shell and curl
 	}
 	p, base := startDemo(t)
 	s3 := listenerOf(t, p.line(t, "ready "), "s3")

@@ -12,19 +12,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sluicelb/sluice/cmd/internal/need"
 )
 
 // A terminal is one of tmux, with a program in it.
 type terminal struct {
 	t      *testing.T
 	socket string
-}
-
-func needTmux(t *testing.T) {
-	t.Helper()
-	if _, err := exec.LookPath("tmux"); err != nil {
-		t.Skipf("needs a terminal: %v", err)
-	}
 }
 
 // newTerminal runs a shell command in a terminal of a size, and ends both with the test.
@@ -82,7 +77,7 @@ func shellCommand(env string, args ...string) string {
 // sessions: looks, drains, kills, makes the window larger, loses the connection, leaves.
 func TestTop(t *testing.T) {
 	t.Parallel()
-	needTmux(t)
+	need.Program(t, "tmux")
 	demo, base := startDemo(t)
 	demo.line(t, "ready")
 	admin := fmt.Sprintf("127.0.0.1:%d", base+990)
@@ -170,7 +165,7 @@ func count(t *testing.T, text string) int {
 // TestTopNoColor: NO_COLOR is heeded, and what is under the cursor shows all the same.
 func TestTopNoColor(t *testing.T) {
 	t.Parallel()
-	needTmux(t)
+	need.Program(t, "tmux")
 	demo, base := startDemo(t)
 	demo.line(t, "ready")
 	admin := fmt.Sprintf("127.0.0.1:%d", base+990)

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluicelb/sluice/cmd/internal/need"
 	"github.com/sluicelb/sluice/configs"
 )
 
@@ -67,12 +68,10 @@ func TestUnixSocket(t *testing.T) {
 }
 
 func TestUnixSocketGroup(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("needs root, to give a file to another group")
-	}
+	need.Root(t) // to give a file to another group
 	group, err := user.LookupGroup("daemon")
 	if err != nil {
-		t.Skipf("needs the group daemon: %v", err)
+		need.Missing(t, "needs the group daemon: %v", err)
 	}
 	cfg := socketConfig(t, 0o660)
 	cfg.Group = "daemon"

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluicelb/sluice/cmd/internal/need"
 	"github.com/sluicelb/sluice/configs"
 	"github.com/sluicelb/sluice/l4"
 )
@@ -141,10 +142,7 @@ func TestMetrics(t *testing.T) {
 
 // TestPromtool has Prometheus look at the metrics.
 func TestPromtool(t *testing.T) {
-	promtool, err := exec.LookPath("promtool")
-	if err != nil {
-		t.Skipf("needs promtool: %v", err)
-	}
+	promtool := need.Program(t, "promtool")
 	node := listen(t, echo)
 	f := newFixture(t, []string{node}, nil)
 	f.certs = []l4.Certificate{{Listener: "tls", File: "edge.pem", NotAfter: time.Unix(2_000_000_000, 0)}}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/sluicelb/sluice/cmd/internal/need"
 	"github.com/sluicelb/sluice/l4"
 )
 
@@ -86,10 +87,7 @@ func TestDashboard(t *testing.T) {
 		t.Errorf("got %q with %d panels", d.Title, len(ids))
 	}
 
-	promtool, err := exec.LookPath("promtool")
-	if err != nil {
-		t.Skipf("needs promtool, to read the queries: %v", err)
-	}
+	promtool := need.Program(t, "promtool")
 	var rules strings.Builder
 	rules.WriteString("groups:\n- name: g\n  rules:\n")
 	for _, p := range d.Panels {
@@ -109,10 +107,7 @@ func TestDashboard(t *testing.T) {
 
 // TestRules has Prometheus check and test the alert rules.
 func TestRules(t *testing.T) {
-	promtool, err := exec.LookPath("promtool")
-	if err != nil {
-		t.Skipf("needs promtool: %v", err)
-	}
+	promtool := need.Program(t, "promtool")
 	for _, args := range [][]string{{"check", "rules", "alerts.yml"}, {"test", "rules", "testdata/alerts_test.yml", "testdata/alerts_long_test.yml"}} {
 		cmd := exec.CommandContext(t.Context(), promtool, args...)
 		cmd.Dir = shipped

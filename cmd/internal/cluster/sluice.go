@@ -146,6 +146,20 @@ func (f Front) Config(c *Cluster) (string, error) {
 	return text.String(), err
 }
 
+// BuildSluice makes bin/sluice as `make build` does, so that what is tested is what the tree says, and returns its path.
+func BuildSluice(ctx context.Context) (string, error) {
+	root, err := ModuleRoot()
+	if err != nil {
+		return "", err
+	}
+	cmd := exec.CommandContext(ctx, "make", "build")
+	cmd.Dir, cmd.Stdout, cmd.Stderr = root, os.Stderr, os.Stderr
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("make build: %w", err)
+	}
+	return filepath.Join(root, "bin", "sluice"), nil
+}
+
 // readyBound is how long Sluice may take to bind a handful of ports on a busy machine.
 const readyBound = 20 * time.Second
 

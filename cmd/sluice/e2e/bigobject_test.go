@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/sluicelb/sluice/cmd/internal/need"
 )
 
 const (
@@ -122,6 +124,6 @@ func roomFor(t *testing.T, dir string, bytes uint64) {
 		t.Fatal(err)
 	}
 	if free := fs.Bavail * uint64(fs.Bsize); free < bytes {
-		missing(t, "needs %d GiB of disk under %s, there are %d", bytes>>30, dir, free>>30)
+		need.Missing(t, "needs %d GiB of disk under %s, there are %d", bytes>>30, dir, free>>30)
 	}
 }

@@ -18,6 +18,8 @@ import (
 
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
+
+	"github.com/sluicelb/sluice/cmd/internal/need"
 )
 
 // A browser is a headless Chromium with an empty profile and one page.
@@ -36,7 +38,7 @@ type browser struct {
 func (s *stage) newBrowser(t *testing.T) *browser {
 	t.Helper()
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(need(t, "chromium")),
+		chromedp.ExecPath(need.Program(t, "chromium")),
 		chromedp.Headless,
 		chromedp.NoSandbox, // CI runs as root, where Chromium refuses to start with it
 		chromedp.DisableGPU,

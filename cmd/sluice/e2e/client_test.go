@@ -19,6 +19,7 @@ import (
 	"github.com/minio/minio-go/v7/pkg/credentials"
 
 	"github.com/sluicelb/sluice/cmd/internal/cluster"
+	"github.com/sluicelb/sluice/cmd/internal/need"
 )
 
 // resolve is what clients are told in place of DNS: each name's port on the balancer.
@@ -147,7 +148,7 @@ func (s *stage) curl(t *testing.T, args ...string) string {
 		args = append(args, "--resolve", host+":"+addr.String())
 	}
 	var stderr bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), need(t, "curl"), args...)
+	cmd := exec.CommandContext(t.Context(), need.Program(t, "curl"), args...)
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {

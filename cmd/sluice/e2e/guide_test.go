@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/sluicelb/sluice/cmd/internal/cluster"
+	"github.com/sluicelb/sluice/cmd/internal/need"
 )
 
 // TestGuide does what `make minio` tells people to try, to the letter, and then ends it as Ctrl-C does.
@@ -54,7 +55,7 @@ func testGuide(t *testing.T, root string, flags []string) {
 		t.Errorf("%d processes have to do with %s, want at least its %d nodes", n, dir, cluster.Size)
 	}
 
-	script := "set -eux -o pipefail\nxdg-open() { " + need(t, "curl") + " --silent --fail --insecure --output /dev/null \"$1\"; }\n" +
+	script := "set -eux -o pipefail\nxdg-open() { " + need.Program(t, "curl") + " --silent --fail --insecure --output /dev/null \"$1\"; }\n" +
 		strings.Join(lines, "\n")
 	if len(lines) < 8 {
 		t.Fatalf("there is not much to try:\n%s", script)

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/sluicelb/sluice/cmd/internal/cluster"
+	"github.com/sluicelb/sluice/cmd/internal/need"
 )
 
 // haproxyBalancer is HAProxy in TCP mode, with a master process so that it can reload.
@@ -31,7 +32,7 @@ func newHAProxy(t *testing.T, s *stage, with settings, dir string, log *os.File)
 	if err := b.write(with); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(need(t, "haproxy"), "-W", "-db", "-f", b.config)
+	cmd := exec.Command(need.Program(t, "haproxy"), "-W", "-db", "-f", b.config)
 	cmd.Stdout, cmd.Stderr = log, log
 	var err error
 	if b.process, err = launcher.Start("haproxy", cmd); err != nil {

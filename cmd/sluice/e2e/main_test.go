@@ -8,9 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 	"testing"
 
@@ -54,7 +52,7 @@ func run(m *testing.M) (code int, err error) {
 	defer stop()
 	defer launcher.Close()
 
-	if sluice, err = build(); err != nil {
+	if sluice, err = cluster.BuildSluice(suite); err != nil {
 		return 1, err
 	}
 	if binaries, err = cluster.Install(suite, os.Stderr); err != nil {
@@ -74,39 +72,4 @@ func run(m *testing.M) (code int, err error) {
 	case <-suite.Done():
 		return 1, errors.New("interrupted: ending everything that was started")
 	}
-}
-
-// build makes bin/sluice as `make build` does, so that what is tested is what the tree says.
-func build() (string, error) {
-	root, err := cluster.ModuleRoot()
-	if err != nil {
-		return "", err
-	}
-	binary := filepath.Join(root, "bin", "sluice")
-	cmd := exec.Command("make", "build")
-	cmd.Dir, cmd.Stdout, cmd.Stderr = root, os.Stderr, os.Stderr
-	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("make build: %w", err)
-	}
-	return binary, nil
-}
-
-// missing ends a test for want of something that the machine does not have. Where SLUICE_NO_SKIP is
-// set that is a failure: a skip must not pass for a success.
-func missing(t *testing.T, format string, args ...any) {
-	t.Helper()
-	if os.Getenv("SLUICE_NO_SKIP") != "" {
-		t.Fatalf("SLUICE_NO_SKIP is set, and: "+format, args...)
-	}
-	t.Skipf(format, args...)
-}
-
-// need finds a program, or ends the test.
-func need(t *testing.T, program string) string {
-	t.Helper()
-	path, err := exec.LookPath(program)
-	if err != nil {
-		missing(t, "needs %s: %v", program, err)
-	}
-	return path
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sluicelb/sluice/cmd/internal/cluster"
+	"github.com/sluicelb/sluice/cmd/internal/need"
 )
 
 // noticed bounds how long MinIO takes to see that a node is gone, or back.
@@ -21,7 +22,7 @@ const noticed = time.Minute
 // that is back.
 func testQuorum(t *testing.T, s *stage) {
 	if *balancerName != "sluice" {
-		missing(t, "only Sluice asks the cluster")
+		need.Missing(t, "only Sluice asks the cluster")
 	}
 	admin := "unix:" + filepath.Join(t.TempDir(), "admin.sock")
 	s.balance(t, settings{balance: "leastconn", admin: admin})

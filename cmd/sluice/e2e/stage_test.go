@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sluicelb/sluice/cmd/internal/cluster"
+	"github.com/sluicelb/sluice/cmd/internal/need"
 )
 
 // A mode is how clients reach the nodes.
@@ -79,7 +80,7 @@ var edge = []stageTest{
 // testAll runs tests on one cluster, one after the other. Each leaves all nodes ready.
 func testAll(t *testing.T, m mode, tests []stageTest) {
 	if m.ends() && *balancerName != "sluice" {
-		missing(t, "only Sluice is told to end TLS")
+		need.Missing(t, "only Sluice is told to end TLS")
 	}
 	s := newStage(t, m)
 	for _, test := range tests {

@@ -44,6 +44,35 @@ format = "json"
 `
 )
 
+// plainFront is a configuration with one listener and one node, and headerFront one whose clients announce themselves by
+// PROXY header.
+const (
+	plainFront = `
+[[listener]]
+name    = "edge"
+address = "127.0.0.1:0"
+relay   = "{relay}"
+pool    = "nodes"
+[[pool]]
+name  = "nodes"
+nodes = ["{node}"]
+check = { type = "none" }
+`
+	headerFront = `
+[[listener]]
+name       = "edge"
+address    = "127.0.0.1:0"
+proxy_from = ["127.0.0.0/8"]
+relay      = "{relay}"
+pool       = "nodes"
+[[pool]]
+name  = "nodes"
+nodes = ["{node}"]
+proxy = "{proxy}"
+check = { type = "none" }
+`
+)
+
 // start runs Sluice with a configuration, in which {key} stands for the value that follows key in pairs, and
 // waits until it is ready. It is killed at the end of the test.
 func start(t *testing.T, config string, pairs ...string) *edge {

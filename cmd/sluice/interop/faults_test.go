@@ -260,17 +260,7 @@ check   = { type = "tcp", interval = "50ms", timeout = "1s" }
 func TestOutOfDescriptors(t *testing.T) {
 	engines(t, func(t *testing.T, relay string) {
 		a := newStub(t, "")
-		e := start(t, `
-[[listener]]
-name    = "edge"
-address = "127.0.0.1:0"
-relay   = "{relay}"
-pool    = "nodes"
-[[pool]]
-name  = "nodes"
-nodes = ["{a}"]
-check = { type = "none" }
-`, "relay", relay, "a", a.address)
+		e := start(t, plainFront, "relay", relay, "node", a.address)
 		c := connect(t, e.at["edge"])
 		if _, err := converse(c, "hello"); err != nil {
 			t.Fatal(err)
@@ -525,17 +515,7 @@ check = { type = "none" }
 func TestManyShortSessions(t *testing.T) {
 	const sessions = 10_000
 	engines(t, func(t *testing.T, relay string) {
-		e := start(t, `
-[[listener]]
-name    = "edge"
-address = "127.0.0.1:0"
-relay   = "{relay}"
-pool    = "nodes"
-[[pool]]
-name  = "nodes"
-nodes = ["{node}"]
-check = { type = "none" }
-`, "relay", relay, "node", node(t, teller("node")))
+		e := start(t, plainFront, "relay", relay, "node", node(t, teller("node")))
 		var todo, failed atomic.Int64
 		run := func(n int64) {
 			todo.Store(n)

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/sluicelb/sluice/cmd/internal/need"
 )
 
 const shop = "s3.shop.test" // the name that clients ask for
@@ -47,19 +49,7 @@ func TestHAProxyInFront(t *testing.T) {
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
 				node := newRecorder(t, "127.0.0.1:0")
-				e := start(t, `
-[[listener]]
-name       = "edge"
-address    = "127.0.0.1:0"
-proxy_from = ["127.0.0.0/8"]
-relay      = "{relay}"
-pool       = "nodes"
-[[pool]]
-name  = "nodes"
-nodes = ["{node}"]
-proxy = "{proxy}"
-check = { type = "none" }
-`, "relay", relay, "node", node.address, "proxy", tt.proxy)
+				e := start(t, headerFront, "relay", relay, "node", node.address, "proxy", tt.proxy)
 				wire := tapped(t, e.at["edge"])
 				front := free(t, tt.client)
 				haproxy(t, front, `
@@ -249,19 +239,7 @@ backend nodes
   server node {node} send-proxy-v2 proxy-v2-options authority,unique-id,crc32c
 `, "back", back, "node", node.address)
 					after := tapped(t, back)
-					e := start(t, `
-[[listener]]
-name       = "edge"
-address    = "127.0.0.1:0"
-proxy_from = ["127.0.0.0/8"]
-relay      = "{relay}"
-pool       = "nodes"
-[[pool]]
-name  = "nodes"
-nodes = ["{node}"]
-proxy = "{proxy}"
-check = { type = "none" }
-`, "relay", relay, "node", after.address, "proxy", proxy)
+					e := start(t, headerFront, "relay", relay, "node", after.address, "proxy", proxy)
 					before := tapped(t, e.at["edge"])
 					front := free(t, host)
 					haproxy(t, front, `
@@ -485,7 +463,7 @@ func free(t *testing.T, host string) string {
 	}
 	ln, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
 	if err != nil {
-		missing(t, "needs IPv6: %v", err)
+		need.Missing(t, "needs IPv6: %v", err)
 	}
 	ln.Close()
 	return ln.Addr().String()

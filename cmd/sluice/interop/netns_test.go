@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sluicelb/sluice/cmd/internal/cluster"
+	"github.com/sluicelb/sluice/cmd/internal/need"
 )
 
 // A netns is a network namespace, which a process of its own holds: it is gone with that process, and that with
@@ -31,9 +32,9 @@ type netns struct {
 
 func newNetns(t *testing.T, name string) *netns {
 	t.Helper()
-	needRoot(t)
+	need.Root(t)
 	for _, program := range []string{"unshare", "nsenter", "ip", "sysctl"} {
-		need(t, program)
+		need.Program(t, program)
 	}
 	p, err := launcher.Start("network namespace", exec.Command("unshare", "--net", "sleep", "infinity"))
 	if err != nil {
@@ -49,7 +50,7 @@ func newNetns(t *testing.T, name string) *netns {
 		theirs, err := os.Readlink(ns.path)
 		select {
 		case <-p.Exited():
-			missing(t, "needs network namespaces: unshare --net has ended")
+			need.Missing(t, "needs network namespaces: unshare --net has ended")
 		default:
 		}
 		return err == nil && theirs != own

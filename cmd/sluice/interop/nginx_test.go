@@ -8,6 +8,8 @@ import (
 	"net"
 	"strings"
 	"testing"
+
+	"github.com/sluicelb/sluice/cmd/internal/need"
 )
 
 // nginx in front: its stream module ends TLS and announces the client by version 1.
@@ -19,19 +21,7 @@ func TestNginxInFront(t *testing.T) {
 		} {
 			t.Run(tt.host+" "+tt.proxy, func(t *testing.T) {
 				node := newRecorder(t, "127.0.0.1:0")
-				e := start(t, `
-[[listener]]
-name       = "edge"
-address    = "127.0.0.1:0"
-proxy_from = ["127.0.0.0/8"]
-relay      = "{relay}"
-pool       = "nodes"
-[[pool]]
-name  = "nodes"
-nodes = ["{node}"]
-proxy = "{proxy}"
-check = { type = "none" }
-`, "relay", relay, "node", node.address, "proxy", tt.proxy)
+				e := start(t, headerFront, "relay", relay, "node", node.address, "proxy", tt.proxy)
 				front := free(t, tt.host)
 				nginx(t, front, `
 stream {
@@ -148,24 +138,12 @@ check = { type = "none" }
 
 // curl --haproxy-protocol is a client that sends a header of its own.
 func TestCurlSendsHeader(t *testing.T) {
-	curl := need(t, "curl")
+	curl := need.Program(t, "curl")
 	engines(t, func(t *testing.T, relay string) {
 		for _, proxy := range []string{"passthrough", "v1", "v2", "off"} {
 			t.Run(proxy, func(t *testing.T) {
 				node := newRecorder(t, "127.0.0.1:0")
-				e := start(t, `
-[[listener]]
-name       = "edge"
-address    = "127.0.0.1:0"
-proxy_from = ["127.0.0.0/8"]
-relay      = "{relay}"
-pool       = "nodes"
-[[pool]]
-name  = "nodes"
-nodes = ["{node}"]
-proxy = "{proxy}"
-check = { type = "none" }
-`, "relay", relay, "node", node.address, "proxy", proxy)
+				e := start(t, headerFront, "relay", relay, "node", node.address, "proxy", proxy)
 				if out := output(t, curl, "--silent", "--show-error", "--max-time", "10", "--haproxy-protocol", "http://"+e.at["edge"]+"/"); out != "hello" {
 					t.Errorf("curl got %q, want hello", out)
 				}

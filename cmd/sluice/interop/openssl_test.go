@@ -15,6 +15,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/sluicelb/sluice/cmd/internal/need"
 )
 
 // Passthrough is to be no party to TLS: whatever OpenSSL's client and server settle, or fail to, directly, they do
@@ -41,7 +43,7 @@ func rsaPair(t *testing.T) (cert, key string) {
 	t.Helper()
 	dir := t.TempDir()
 	cert, key = filepath.Join(dir, "rsa.pem"), filepath.Join(dir, "rsa.key")
-	output(t, need(t, "openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert,
+	output(t, need.Program(t, "openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert,
 		"-subj", "/CN="+shop, "-addext", "subjectAltName=DNS:"+shop, "-days", "7")
 	return cert, key
 }
@@ -78,7 +80,7 @@ func verdict(t *testing.T, address string, says []spoken, args ...string) string
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	// By lines, or what it says comes at its end, and nothing could be typed behind it.
-	cmd := exec.CommandContext(ctx, need(t, "stdbuf"), append([]string{"-oL", "openssl", "s_client", "-connect", address}, args...)...)
+	cmd := exec.CommandContext(ctx, need.Program(t, "stdbuf"), append([]string{"-oL", "openssl", "s_client", "-connect", address}, args...)...)
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -130,7 +132,7 @@ func (tr *transcript) String() string {
 }
 
 func TestOpenSSL(t *testing.T) {
-	need(t, "openssl")
+	need.Program(t, "openssl")
 	client := pemFile(t, issue(t, "client one"))
 	plain := opensslServer(t, "-www", "-no_dhe")
 	asks := opensslServer(t, "-www", "-Verify", "1", "-CAfile", caFile(t), "-verify_return_error")
@@ -219,7 +221,7 @@ func TestOpenSSL(t *testing.T) {
 // What is more than one connection, or a conversation: sessions that are resumed, early data, a second handshake, new
 // keys.
 func TestOpenSSLSessions(t *testing.T) {
-	need(t, "openssl")
+	need.Program(t, "openssl")
 	early := file(t, "early", "what comes with the hello\n")
 	node := opensslServer(t, "-early_data", "-client_renegotiation")
 	// The end comes when all is there: of TLS 1.3 two tickets behind a full handshake, one if it is resumed.

@@ -16,13 +16,14 @@ import (
 	"testing"
 
 	"github.com/sluicelb/sluice/cmd/internal/authority"
+	"github.com/sluicelb/sluice/cmd/internal/need"
 )
 
 // background runs a program until the end of the test, and waits until it listens at an address.
 func background(t *testing.T, address string, name string, args ...string) *exec.Cmd {
 	t.Helper()
 	said := newLogbook()
-	cmd := exec.Command(need(t, name), args...)
+	cmd := exec.Command(need.Program(t, name), args...)
 	out := &lines{each: said.wrote}
 	cmd.Stdout, cmd.Stderr = out, out
 	if _, err := cmd.StdinPipe(); err != nil { // that says nothing: openssl s_server ends with its input

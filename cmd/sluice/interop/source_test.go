@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/sluicelb/sluice/cmd/internal/need"
 )
 
 // whom asks a node whom it sees, and which of them it is.
@@ -35,7 +37,7 @@ func TestSourcePage(t *testing.T) {
 		for _, onNodes := range []string{"### The edge as the way out", "### The edge for answers only"} {
 			t.Run(onEdge[4:]+", "+onNodes[4:], func(t *testing.T) {
 				if strings.Contains(onEdge, "nft") {
-					need(t, "nft")
+					need.Program(t, "nft")
 				}
 				n := newNetwork(t)
 				n.serve(t)
@@ -249,8 +251,8 @@ func TestSourcePorts(t *testing.T) {
 // Without the capability Sluice does not begin what cannot work, and says what is missing; with it and no other it
 // works.
 func TestSourceCapability(t *testing.T) {
-	needRoot(t)
-	setpriv := need(t, "setpriv")
+	need.Root(t)
+	setpriv := need.Program(t, "setpriv")
 	config := fill(plainFront, "relay", "auto", "node", "127.0.0.1:9") + "source = \"client\"\n"
 
 	e := launch(t, []string{setpriv, "--bounding-set", "-net_admin,-net_raw", "--inh-caps", "-net_admin,-net_raw"}, config)

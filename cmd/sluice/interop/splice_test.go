@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/sluicelb/sluice/cmd/internal/need"
 )
 
 // The calls that can move a session's bytes. All but the first bring them into user space, or take them from there.
@@ -22,7 +24,7 @@ const moves = "splice,read,readv,pread64,recvfrom,recvmsg,recvmmsg,write,writev,
 func traced(t *testing.T, config string, pairs ...string) (*edge, func() map[string]int64) {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "strace")
-	e := startBy(t, []string{need(t, "strace"), "-f", "-qq", "-e", "signal=none", "-e", "trace=" + moves, "-o", out}, config, pairs...)
+	e := startBy(t, []string{need.Program(t, "strace"), "-f", "-qq", "-e", "signal=none", "-e", "trace=" + moves, "-o", out}, config, pairs...)
 	begun := readTrace(t, out) // what the start has read, of files too
 	return e, func() map[string]int64 {
 		e.process.Kill()
@@ -96,18 +98,6 @@ func supplier(size int64) func(*net.TCPConn) {
 type zeros struct{}
 
 func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }
-
-const plainFront = `
-[[listener]]
-name    = "edge"
-address = "127.0.0.1:0"
-relay   = "{relay}"
-pool    = "nodes"
-[[pool]]
-name  = "nodes"
-nodes = ["{node}"]
-check = { type = "none" }
-`
 
 // Bulk never enters user space, with either engine: splice(2) takes it from one socket into a pipe and from there
 // into the other, and what is read or written otherwise is next to nothing.

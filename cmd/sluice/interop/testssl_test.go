@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/sluicelb/sluice/cmd/internal/need"
 )
 
 // What testssl.sh is allowed to find: the severity is not that of Sluice, for the reason given.
@@ -41,7 +43,7 @@ func testssl(t *testing.T, address string, checks ...string) (all []finding) {
 	host, port, _ := strings.Cut(address, ":")
 	args := append([]string{"--quiet", "--color", "0", "--warnings", "off", "--nodns", "none", "--openssl-timeout", "5",
 		"--ip", host, "--jsonfile", to}, checks...)
-	cmd := exec.CommandContext(t.Context(), need(t, "testssl"), append(args, shop+":"+port)...)
+	cmd := exec.CommandContext(t.Context(), need.Program(t, "testssl"), append(args, shop+":"+port)...)
 	said, err := cmd.CombinedOutput() // its exit code counts findings
 	text, unread := os.ReadFile(to)
 	if unread != nil {
@@ -56,7 +58,7 @@ func testssl(t *testing.T, address string, checks ...string) (all []finding) {
 // A terminating listener in the eyes of testssl.sh: no weakness, and what is configured, neither more nor less.
 func TestTestSSL(t *testing.T) {
 	t.Parallel()
-	need(t, "testssl")
+	need.Program(t, "testssl")
 	rsa, rsaKey := rsaPair(t)
 	ecdsa := pemFile(t, issue(t, shop, shop))
 	in13 := []string{"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"}

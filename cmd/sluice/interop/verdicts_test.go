@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sluicelb/sluice/cmd/internal/need"
 )
 
 // The verdicts on a client's first bytes.
@@ -41,7 +43,7 @@ func goServer(t *testing.T) string {
 // On each of the hostile hellos a node directly and Sluice before it have the same verdict.
 func TestSameVerdictOnHellos(t *testing.T) {
 	t.Parallel()
-	need(t, "openssl")
+	need.Program(t, "openssl")
 	majorVersion := difference{goesOn, refuses, "no TLS was ever of another major version than 3"}
 	between := difference{goesOn, refuses, "RFC 8446, 5.1: nothing between the records of one message, and no alert is a client's first word"}
 	for _, server := range []struct {
@@ -108,7 +110,7 @@ func verdictOnHello(t *testing.T, address, sent string) string {
 // reaches the client, and nothing else does.
 func TestOddHandshakes(t *testing.T) {
 	t.Parallel()
-	need(t, "openssl")
+	need.Program(t, "openssl")
 	node := opensslServer(t, "-www")
 	h := helloFor(shop)
 	h.extensions = []extension{h.extensions[1],

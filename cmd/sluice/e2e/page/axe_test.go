@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/sluicelb/sluice/cmd/internal/need"
 )
 
 const axeVersion = "4.14.1"
@@ -24,15 +26,12 @@ func axe(t *testing.T) string {
 	if text, err := os.ReadFile(cached); err == nil {
 		return string(text)
 	}
-	npm := need(t, "npm")
+	npm := need.Program(t, "npm")
 	dir := t.TempDir()
 	pack := exec.CommandContext(t.Context(), npm, "pack", "--silent", "axe-core@"+axeVersion)
 	pack.Dir = dir
 	if out, err := pack.CombinedOutput(); err != nil {
-		if os.Getenv("SLUICE_NO_SKIP") != "" {
-			t.Fatalf("npm pack: %v\n%s", err, out)
-		}
-		t.Skipf("npm pack: %v\n%s", err, out)
+		need.Missing(t, "npm pack: %v\n%s", err, out)
 	}
 	text, err := unpack(filepath.Join(dir, "axe-core-"+axeVersion+".tgz"), "package/axe.min.js")
 	if err != nil {

@@ -19,6 +19,8 @@ import (
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"github.com/sluicelb/sluice/cmd/internal/need"
 )
 
 const (
@@ -41,7 +43,7 @@ type browser struct {
 func newBrowser(t *testing.T, width, height int64) *browser {
 	t.Helper()
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(need(t, "chromium")),
+		chromedp.ExecPath(need.Program(t, "chromium")),
 		chromedp.Headless,
 		chromedp.NoSandbox, // CI runs as root, where Chromium refuses to start with it
 		chromedp.DisableGPU,

@@ -28,17 +28,3 @@ func TestMain(m *testing.M) {
 	}
 	os.Exit(m.Run())
 }
-
-// need finds a program, or ends the test.
-func need(t *testing.T, program string) string {
-	t.Helper()
-	path, err := exec.LookPath(program)
-	switch {
-	case err == nil:
-	case os.Getenv("SLUICE_NO_SKIP") != "":
-		t.Fatalf("SLUICE_NO_SKIP is set, and: needs %s: %v", program, err)
-	default:
-		t.Skipf("needs %s: %v", program, err)
-	}
-	return path
-}
