@@ -9,7 +9,7 @@ import (
 
 const (
 	idleBase  = 200  // sessions that are there before memory is first read: what a first session costs once is no cost per session
-	idleMore  = 3000 // and those that are counted
+	idleMore  = 9000 // and those that are counted
 	idleQuiet = 10 * time.Second
 
 	// idleSettle is for what is done once in a session's life, such as keepalive that is set when it is no longer young, and for

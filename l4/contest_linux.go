@@ -4,21 +4,11 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/sluicelb/sluice/configs"
 )
-
-// mayRepeat reports whether a session's head may be sent to a second node: it is a hello and nothing
-// behind it. Early data must not be repeated (RFC 8446 section 8), and what a plain session sends is
-// for its application to know.
-func (s *loopSession) mayRepeat() bool {
-	return s.rules.TLS == configs.Passthrough && s.rules.timeouts.FirstByte > 0 &&
-		s.hello != nil && !s.hello.early && len(s.head) == s.prefaced+s.hello.size
-}
 
 // contested reports whether the chosen node has yet to answer, so that another may take its place.
 // The head is then kept, and the flows are not in use.
-func (s *loopSession) contested() bool { return s.phase == PhaseRelay && s.head != nil }
+func (s *loopSession) contested() bool { return s.phase == PhaseRelay && s.contest }
 
 // contest carries a session to the node's first byte. A node that stays silent gets a rival (see
 // outwait), one that ends the connection a successor; the first to answer has the session.
@@ -103,15 +93,15 @@ func (l *loop) offer(s *loopSession, a *attempt) unix.Errno {
 			return e
 		}
 	}
-	for a.offered < len(s.head) && a.end.has(canWrite) {
-		n, e := sysSend(a.end.fd, s.head[a.offered:])
+	for int(a.offered) < len(s.head()) && a.end.has(canWrite) {
+		n, e := sysSend(a.end.fd, s.head()[a.offered:])
 		switch {
 		case e == unix.EAGAIN:
 			a.end.clear(canWrite)
 		case e != 0:
 			return e
 		}
-		a.offered += max(n, 0)
+		a.offered += int32(max(n, 0))
 	}
 	return 0
 }
@@ -176,12 +166,8 @@ func (l *loop) settle(s *loopSession) {
 		l.outdone(s.rival)
 		s.rival = nil
 	}
-	if s.chosen.offered < len(s.head) {
-		s.toNode.rest, s.toNode.sent = s.head, s.chosen.offered
-	} else {
-		l.spare.release(s.head)
-	}
+	s.contest = false
 	s.node = s.chosen.node
-	l.headSent(s)
+	l.sendHead(s)
 	s.active = l.now
 }

@@ -49,7 +49,7 @@ func (l *loop) dialNext(s *loopSession) {
 // once is passed over at once.
 func (l *loop) attempt(s *loopSession, a *attempt, slot uint8) error {
 	for {
-		node, err := s.route.pool.Pick(s.client.Addr(), s.tried)
+		node, err := s.route.pool.Pick(s.client.Addr(), s.tried())
 		if err != nil {
 			return err
 		}
@@ -80,18 +80,18 @@ func (l *loop) connect(s *loopSession, a *attempt) unix.Errno {
 			return e
 		}
 	}
-	if len(s.head) > 0 {
+	if len(s.head()) > 0 {
 		// The last packet of the handshake waits for the first bytes and travels with them, tcp(7).
 		sysSetInt(fd, unix.IPPROTO_TCP, unix.TCP_QUICKACK, 0)
 	}
 	if e := sysConnect(fd, &to); e != 0 && e != unix.EINPROGRESS {
 		return e
 	}
-	if len(s.head) > 0 {
+	if len(s.head()) > 0 {
 		// On a short way the connection is there by now.
-		switch n, e := sysSend(fd, s.head); e {
+		switch n, e := sysSend(fd, s.head()); e {
 		case 0:
-			a.offered = n
+			a.offered = int32(n)
 			a.end.set(canWrite)
 		case unix.EAGAIN:
 		default:
@@ -184,28 +184,24 @@ func (l *loop) connected(s *loopSession) {
 	s.chosen.node.Dialed(nil, time.Duration(l.now-s.chosen.began))
 	s.connected, s.active = l.now, l.now
 	s.phase = PhaseRelay
-	s.tried = s.tried[:0:0]
+	s.aside = nil
 	l.srv.relaying(&s.session)
 	s.node = s.chosen.node
 	s.chosen.connected, s.chosen.began = true, l.now
-	if s.head != nil && !s.mayRepeat() {
-		if s.chosen.offered == len(s.head) {
-			l.spare.release(s.head)
-		} else {
-			s.toNode.rest, s.toNode.sent = s.head, s.chosen.offered
-		}
-		l.headSent(s)
+	if s.contest = s.mayRepeat(s.head()); !s.contest {
+		l.sendHead(s)
 	}
 	l.arm(s)
 }
 
-// headSent counts what the client sent first, now that it is on its way to the chosen node and no other.
-func (l *loop) headSent(s *loopSession) {
-	n := uint64(len(s.head) - s.prefaced)
+// sendHead gives what the client sent first to the chosen node and no other: what was not offered yet is the flow's.
+func (l *loop) sendHead(s *loopSession) {
+	n := uint64(len(s.head()) - s.prefaced)
 	s.in += n
 	s.credit(n, 0)
 	l.copied += n
-	s.head = nil
+	s.toNode.sent = s.chosen.offered
+	l.lighten(&s.toNode)
 }
 
 // failed books an attempt that came to nothing, and makes sure that its node is not tried again.

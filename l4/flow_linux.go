@@ -8,10 +8,10 @@ import (
 // rest, then what is in the pipe. While it holds anything, nothing more is read in its direction; so a
 // session is never worth more memory than one buffer and one pipe each way.
 type flow struct {
-	rest []byte // read, or given by the opening, and not written yet
-	sent int    // of rest, what has been written
+	rest []byte // read and not written yet; towards the node, until the relay begins, what the client sent first
 	pipe *pipe  // lent while bytes are in it
 
+	sent   int32 // of rest, what has been written
 	bulk   bool  // move by splice
 	streak uint8 // reads in a row that speak for the other way of moving
 	state  flowState
@@ -36,7 +36,7 @@ const backToCopy = 8
 func (f *flow) has(st flowState) bool { return f.state&st != 0 }
 
 // holds reports whether the destination still owes us room.
-func (f *flow) holds() bool { return f.pipe != nil || f.sent < len(f.rest) }
+func (f *flow) holds() bool { return f.pipe != nil || int(f.sent) < len(f.rest) }
 
 // move does one bounded round of a flow from src to dst: at most one buffer or one pipe full. It
 // reports whether it could do more without waiting for an event.
@@ -147,7 +147,7 @@ func (l *loop) deliver(s *loopSession, f *flow, dst *end) bool {
 	for f.holds() && dst.has(canWrite) {
 		var n int
 		var e unix.Errno
-		if f.sent < len(f.rest) {
+		if int(f.sent) < len(f.rest) {
 			n, e = sysSend(dst.fd, f.rest[f.sent:])
 		} else {
 			n, e = sysSplice(f.pipe.r, dst.fd, f.pipe.held)
@@ -161,8 +161,8 @@ func (l *loop) deliver(s *loopSession, f *flow, dst *end) bool {
 			return false
 		}
 		s.active = l.now
-		if f.sent < len(f.rest) {
-			f.sent += n
+		if int(f.sent) < len(f.rest) {
+			f.sent += int32(n)
 		} else {
 			f.pipe.held -= n
 		}
@@ -173,7 +173,7 @@ func (l *loop) deliver(s *loopSession, f *flow, dst *end) bool {
 
 // lighten gives back what has become empty.
 func (l *loop) lighten(f *flow) {
-	if f.rest != nil && f.sent == len(f.rest) {
+	if f.rest != nil && int(f.sent) == len(f.rest) {
 		l.spare.release(f.rest)
 		f.rest, f.sent = nil, 0
 	}
@@ -189,7 +189,7 @@ func (l *loop) letGo(f *flow) {
 		l.pipes.put(f.pipe)
 		f.pipe = nil
 	}
-	f.sent = len(f.rest)
+	f.sent = int32(len(f.rest))
 	l.lighten(f)
 }
 

@@ -22,7 +22,6 @@ type loopSession struct {
 	toClient  flow
 
 	opening *opening // until the route is known
-	head    []byte   // what the client sent first: until it is on its way to a node that has answered
 
 	timer    timer[*loopSession]
 	active   int64  // when a byte last moved
@@ -34,6 +33,7 @@ type loopSession struct {
 	told     bool   // the client was told by an alert, so its connection is closed in order
 	settled  bool   // it is older than settleAge
 	alone    bool   // no node is left to be dialled beside the chosen one
+	contest  bool   // the chosen node has yet to answer, and its head is kept
 	over     bool   // ended; its descriptors are closed when the turn is over
 }
 
@@ -42,11 +42,15 @@ type loopSession struct {
 type attempt struct {
 	node      *pool.Node
 	end       end
+	offered   int32 // how much of the session's head was sent to it
 	slot      uint8 // its place in epoll's data
 	connected bool
-	offered   int   // how much of the session's head was sent to it
 	began     int64 // when it was begun; once connected, when that was
 }
+
+// head is what the client sent first, behind the PROXY header for the node: until it is on its way to a node that
+// has answered. The flow to the node is not in use before.
+func (s *loopSession) head() []byte { return s.toNode.rest }
 
 // endAt is the socket an event's slot stands for, nil if it is gone.
 func (s *loopSession) endAt(slot uint8) *end {
@@ -116,9 +120,6 @@ func (l *loop) sweep() {
 		}
 		if s.rival != nil {
 			l.drop(s.rival)
-		}
-		if s.head != nil {
-			l.spare.release(s.head)
 		}
 		l.account(&s.session)
 		l.recycle(s)

@@ -54,8 +54,8 @@ func (l *loop) open(s *loopSession) {
 			l.turnAway(s)
 			return
 		}
-		if s.head == nil {
-			s.head = l.spare.keep(sent, 0)
+		if s.head() == nil {
+			s.toNode.rest = l.spare.keep(sent, 0)
 		}
 	}
 }
@@ -64,7 +64,8 @@ func (l *loop) open(s *loopSession) {
 // loop's buffer at the first read, which mostly brings everything, later of the session's own. nil
 // without an error is the end.
 func (l *loop) readFirst(s *loopSession) ([]byte, unix.Errno) {
-	if s.head == nil {
+	head := s.head()
+	if head == nil {
 		n, e := sysRead(s.clientEnd.fd, l.buf)
 		if e != 0 || n == 0 {
 			return nil, e
@@ -74,17 +75,17 @@ func (l *loop) readFirst(s *loopSession) ([]byte, unix.Errno) {
 		}
 		return l.buf[:n], 0
 	}
-	if len(s.head) == cap(s.head) {
-		grown := l.spare.keep(s.head, 2*len(s.head))
-		l.spare.release(s.head)
-		s.head = grown
+	if len(head) == cap(head) {
+		grown := l.spare.keep(head, 2*len(head))
+		l.spare.release(head)
+		head = grown
 	}
-	n, e := sysRead(s.clientEnd.fd, s.head[len(s.head):cap(s.head)])
+	n, e := sysRead(s.clientEnd.fd, head[len(head):cap(head)])
+	s.toNode.rest = head[:len(head)+max(n, 0)]
 	if e != 0 || n == 0 {
 		return nil, e
 	}
-	s.head = s.head[:len(s.head)+n]
-	return s.head, 0
+	return s.toNode.rest, 0
 }
 
 // reach sends the session on its way to a node, with the PROXY header that its pool wants and what the
@@ -101,10 +102,10 @@ func (l *loop) reach(s *loopSession, payload []byte) {
 	if size := len(preface) + len(payload); size > 0 {
 		head = append(l.spare.keep(preface, size), payload...)
 	}
-	if s.head != nil { // payload was a part of it
-		l.spare.release(s.head)
+	if kept := s.head(); kept != nil { // payload was a part of it
+		l.spare.release(kept)
 	}
-	s.head, s.opening = head, nil
+	s.toNode.rest, s.opening = head, nil
 	l.dial(s)
 }
 

@@ -22,7 +22,7 @@ type session struct {
 
 	announced *announcement // nil where no PROXY header was read
 	prefaced  int           // bytes of the PROXY header that the node is sent
-	tried     []*pool.Node  // that the session will not be offered again
+	aside     *[]*pool.Node // that the session will not be offered again, nil: none; few sessions have any
 
 	// When a phase was over, on the server's clock; zero: not yet, or not needed.
 	accepted  int64
@@ -52,9 +52,20 @@ type helloFacts struct {
 
 // setAside keeps a node from being offered the session again.
 func (s *session) setAside(n *pool.Node) {
-	if !slices.Contains(s.tried, n) {
-		s.tried = append(s.tried, n)
+	if s.aside == nil {
+		s.aside = new([]*pool.Node)
 	}
+	if !slices.Contains(*s.aside, n) {
+		*s.aside = append(*s.aside, n)
+	}
+}
+
+// tried are the nodes that were set aside.
+func (s *session) tried() []*pool.Node {
+	if s.aside == nil {
+		return nil
+	}
+	return *s.aside
 }
 
 // end says how the session ended. The first word counts: what follows from an end is not its cause.

@@ -21,7 +21,7 @@ type trial struct {
 
 // pick begins a trial at a node that has not been tried.
 func (s *copySession) pick() (*trial, error) {
-	node, err := s.route.pool.Pick(s.session.client.Addr(), s.tried)
+	node, err := s.route.pool.Pick(s.session.client.Addr(), s.tried())
 	if err != nil {
 		return nil, err
 	}
