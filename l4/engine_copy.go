@@ -116,6 +116,7 @@ func (e *copyEngine) begin(sk *socket, conn *net.TCPConn) {
 	peer := conn.RemoteAddr().(*net.TCPAddr).AddrPort()
 	peer = netip.AddrPortFrom(peer.Addr().Unmap(), peer.Port())
 	now := e.srv.clock()
+	e.srv.procs.look(now)
 	if !e.srv.admit(r, peer.Addr(), now) {
 		conn.SetLinger(0)
 		conn.Close()

@@ -22,9 +22,6 @@ type reactor struct {
 }
 
 func newReactor(srv *Server, o Options) (engine, error) {
-	if o.Loops == 0 {
-		o.Loops = runtime.NumCPU()
-	}
 	if o.Pipes == 0 {
 		o.Pipes = pipeLimit()
 	}
@@ -47,7 +44,7 @@ func newReactor(srv *Server, o Options) (engine, error) {
 		r.done.Go(l.run)
 	}
 	// A loop that waits in the kernel keeps its P; the rest of the process needs others.
-	if want := o.Loops + 2; runtime.GOMAXPROCS(0) < want {
+	if want := o.Loops + 2; srv.procs == nil && runtime.GOMAXPROCS(0) < want {
 		runtime.GOMAXPROCS(want)
 	}
 	return r, nil

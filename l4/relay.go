@@ -107,6 +107,7 @@ func (s *copySession) recode(f *copyFlow) error {
 		}
 		if n > 0 {
 			s.recoded(f, uint64(n))
+			s.srv.procs.look(s.srv.clock())
 		}
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			err = s.rest(f, err)

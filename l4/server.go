@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,6 +34,10 @@ type Options struct {
 
 	Loops int // of the reactor; 0: one per CPU
 	Pipes int // of the reactor; 0: what the kernel allows
+
+	// Alone: the server is what this process is for, so it sets GOMAXPROCS as its load asks for, unless the environment
+	// does.
+	Alone bool
 }
 
 // Server is the data plane of one process: all its listeners and sessions.
@@ -48,6 +53,7 @@ type Server struct {
 	records *recorder
 	copying engine
 	reactor engine // nil where there is none
+	procs   *procs // nil where their number is not the server's business
 
 	nextID   atomic.Uint64
 	sessions atomic.Int64 // that are open
@@ -108,6 +114,10 @@ func New(o Options) (*Server, error) {
 	if o.Ended != nil {
 		s.records = newRecorder(o.Ended)
 	}
+	if o.Loops == 0 {
+		o.Loops = runtime.NumCPU()
+	}
+	s.procs = newProcs(o.Alone, o.Loops)
 	s.copying = newCopyEngine(s)
 	var err error
 	s.reactor, err = newReactor(s, o)
@@ -218,6 +228,11 @@ func (s *Server) carryOut(p *plan) {
 	}
 	s.sockets = p.ready
 	s.watchFiles(p.terminators)
+	onlyTLS := true
+	for _, r := range p.rules {
+		onlyTLS = onlyTLS && r.terminator != nil
+	}
+	s.procs.serve(onlyTLS, s.clock())
 	for sk, r := range p.rules {
 		sk.rules.Store(r)
 		want := s.engineFor(r)

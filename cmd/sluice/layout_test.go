@@ -73,7 +73,7 @@ var testModules = []string{
 var testPackages = map[string][]string{
 	"cmd/internal/admin":  {"cmd/internal/need"},
 	"cmd/internal/verify": {"cmd/internal/authority", "cmd/internal/demo"},
-	"cmd/sluice":          {"cmd/internal/need"},
+	"cmd/sluice":          {"cmd/internal/need", "cmd/internal/authority"},
 	"cmd/sluice/e2e":      {"cmd/internal/need"},
 	"cmd/sluice/e2e/page": {"cmd/internal/need"},
 	"cmd/sluice/interop":  {"cmd/internal/need"},

@@ -47,6 +47,7 @@ func start(cfg *configs.Config, problems []configs.Problem, stderr io.Writer) (*
 	s.server, err = l4.New(l4.Options{
 		Log: s.log, Pools: s.pools, Ended: s.records.sessions, Reread: s.filesChanged,
 		Loops: cfg.Limits.Loops, Pipes: cfg.Limits.Pipes,
+		Alone: true,
 	})
 	if err == nil {
 		s.admin = admin.New(s.process())
