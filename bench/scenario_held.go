@@ -40,7 +40,7 @@ func heldScenarios() []scenario {
 	return []scenario{
 		{
 			name: "idle", title: "Idle sessions", mode: plain, quiet: true, memory: true, figures: idle, without: []string{"direct"},
-			what: "3,000 sessions that have exchanged one message and are silent: memory for each with the kernel's part, descriptors for each, and the balancer's processor time in 10 s of silence, from the fifth second on.",
+			what: "9,000 sessions that have exchanged one message and are silent: memory for each with the kernel's part, descriptors for each, and the balancer's processor time in 10 s of silence, from the fifth second on.",
 			bars: []bar{{figure: "kb", peer: "haproxy", most: 0.75}, {figure: "files", value: true, most: 2.01}, {figure: "cpu_ms", value: true, most: 10}},
 			run:  runIdle("hold", idleMore),
 		},

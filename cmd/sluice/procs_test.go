@@ -5,8 +5,6 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
-	"io"
-	"net/http"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -44,33 +42,17 @@ func TestProcs(t *testing.T) {
 	path := filepath.Join(dir, "pair.pem")
 	rewrite(t, path, string(both))
 
-	admin := freePort(t)
-	plain := strings.Replace(inFront(echo(t), ""), `listen = ""`, fmt.Sprintf("listen = %q", admin), 1)
+	plain := withAdmin(echo(t))
 	ending := strings.Replace(plain, "[[pool]]", fmt.Sprintf("tls = \"terminate\"\n[[listener.certificate]]\ncert = %q\nkey = %[1]q\n\n[[pool]]", path), 1)
-
-	procs := func() (n int) {
-		t.Helper()
-		resp, err := http.Get("http://" + admin + "/metrics")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		text, err := io.ReadAll(resp.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for line := range strings.Lines(string(text)) {
-			if _, err := fmt.Sscanf(line, "go_sched_gomaxprocs_threads %d", &n); err == nil {
-				return n
-			}
-		}
-		t.Fatalf("no go_sched_gomaxprocs_threads in %s", text)
-		return 0
-	}
 
 	config := file(t, ending)
 	p := launch(t, "run", "-c", config)
 	address := listenerOf(t, p.line(t, "ready "), "s3")
+	admin := adminOf(t, p)
+	procs := func() int {
+		t.Helper()
+		return int(scrape(t, admin)["go_sched_gomaxprocs_threads"])
+	}
 	if n := procs(); n != 1 {
 		t.Fatalf("at the start: GOMAXPROCS %d, want 1", n)
 	}
