@@ -373,20 +373,7 @@ func TestEnds(t *testing.T) {
 	engines(t, func(t *testing.T, relay string) {
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
-				e := start(t, `
-[timeouts]
-idle       = "1s"
-half_close = "500ms"
-[[listener]]
-name    = "edge"
-address = "127.0.0.1:0"
-relay   = "{relay}"
-pool    = "nodes"
-[[pool]]
-name  = "nodes"
-nodes = ["{node}"]
-check = { type = "none" }
-`, "relay", relay, "node", node(t, tt.node))
+				e := start(t, "[timeouts]\nidle = \"1s\"\nhalf_close = \"500ms\"\n"+plainFront, "relay", relay, "node", node(t, tt.node))
 				tt.client(t, connect(t, e.at["edge"]))
 				if r := e.sessions(1)[0]; r.text("cause") != tt.cause {
 					t.Errorf("the record has cause %s in phase %s, want %s", r.text("cause"), r.text("phase"), tt.cause)
